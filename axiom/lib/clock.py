@@ -1,0 +1,14 @@
+"""The only place that reads the wall clock."""
+
+import time
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """Return the current time, aware, in UTC."""
+    return datetime.now(tz=UTC)
+
+
+def unix() -> float:
+    """Return seconds since the epoch."""
+    return time.time()

@@ -1,0 +1,19 @@
+"""Logging that never carries a secret."""
+
+import logging
+
+from axiom.lib.redaction import redact
+
+
+class RedactingFilter(logging.Filter):
+    """Rewrites every record's message (and its traceback's text) with whatever looks like a secret removed."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Redact in place; always keeps the record."""
+        record.msg = redact(record.getMessage())
+        record.args = None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = redact(record.exc_text)
+        return True

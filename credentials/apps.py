@@ -1,0 +1,9 @@
+"""Django application."""
+
+from django.apps import AppConfig
+
+
+class CredentialsConfig(AppConfig):
+    """Application configuration."""
+
+    name = "credentials"
