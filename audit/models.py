@@ -1,8 +1,10 @@
 """The append-only record of who changed what."""
 
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from django.db import models
+
+from axiom.lib.scoping import TenantManager
 
 
 class AuditEvent(models.Model):
@@ -34,6 +36,8 @@ class AuditEvent(models.Model):
     previous_hash = models.CharField(max_length=64, blank=True, editable=False)
     hash = models.CharField(max_length=64, blank=True, editable=False)
 
+    objects: ClassVar[TenantManager["AuditEvent"]] = TenantManager()
+
     class Meta:
         ordering = ["-id"]
         verbose_name = "audit event"
@@ -47,9 +51,9 @@ class AuditEvent(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert; an existing event is never written again."""
-        if self.pk is not None:
+        if not self._state.adding:
             raise TypeError("Audit events are append-only.")
-        super().save(*args, **kwargs)
+        super().save(*args, **{**kwargs, "force_insert": True})
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse."""

@@ -60,17 +60,21 @@ def env_list(name: str, default: tuple[str, ...] = ()) -> list[str]:
     return [entry.strip() for entry in text.split(",") if entry.strip()]
 
 
-def env_secret(name: str) -> str | None:
-    """Return the secret in `NAME`, else the contents of the file that `NAME_FILE` names, else None.
+def env_secret(name: str, fallback: Path | None = None) -> str | None:
+    """Return the secret in `NAME`, else in the file that `NAME_FILE` names, else in `fallback` if it's there.
 
-    Raises InvalidSetting when the file cannot be read.
+    Raises InvalidSetting when a file cannot be read.
     """
     if value := os.environ.get(name):
         return value
-    path = os.environ.get(f"{name}_FILE")
-    if not path:
+    named = os.environ.get(f"{name}_FILE")
+    path = Path(named) if named else fallback
+    if path is None:
         return None
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as problem:
-        raise InvalidSetting(f"{name}_FILE={path}: {problem.strerror}.") from problem
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        if not named and isinstance(problem, FileNotFoundError | NotADirectoryError):
+            return None
+        reason = problem.strerror if isinstance(problem, OSError) else "it is not text"
+        raise InvalidSetting(f"{name} cannot be read from {path}: {reason}.") from problem

@@ -4,29 +4,27 @@ Documented in docs/configuration.md; wrong combinations are reported by the syst
 """
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import dj_database_url
 from django.templatetags.static import static
-from django.urls import reverse_lazy
 
 from axiom.env import env_bool, env_int, env_list, env_seconds, env_secret, env_str
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # -- where this instance keeps its state, and how it is reached
-AXIOM_VAR = Path(env_str("AXIOM_VAR", str(BASE_DIR / "var")))
+AXIOM_VAR = Path(env_str("AXIOM_VAR", str(BASE_DIR / "var"))).absolute()
 HOST = env_str("HOST", "127.0.0.1")
 PORT = env_int("PORT", 8000, minimum=1)
 WEB_CONCURRENCY = env_int("WEB_CONCURRENCY", 1, minimum=1)
 AXIOM_REDIS_URL = env_secret("AXIOM_REDIS_URL") or ""
 
-# -- secrets
-SECRET_KEY = env_secret("AXIOM_SECRET_KEY") or ""
-AXIOM_KEYS = env_secret("AXIOM_KEYS") or ""  # id:base64,... newest first; see credentials.vault
-AXIOM_METRICS_TOKEN = env_secret("AXIOM_METRICS_TOKEN") or ""
+# -- secrets: NAME, else the file that NAME_FILE names, else what `make run` made in the state directory
+SECRET_KEY = env_secret("AXIOM_SECRET_KEY", AXIOM_VAR / "secret_key") or ""
+AXIOM_KEYS = env_secret("AXIOM_KEYS", AXIOM_VAR / "keys") or ""  # id:base64,..., newest first
+AXIOM_METRICS_TOKEN = env_secret("AXIOM_METRICS_TOKEN", AXIOM_VAR / "metrics_token") or ""
 
 # -- the data path's limits
 AXIOM_EGRESS_ALLOW = env_list("AXIOM_EGRESS_ALLOW")  # CIDRs of private addresses that providers may live on
@@ -38,7 +36,7 @@ AXIOM_TIMEOUT_TOTAL = env_seconds("AXIOM_TIMEOUT_TOTAL", 600.0)
 
 # -- Django
 DEBUG = env_bool("AXIOM_DEBUG", default=False)
-ALLOWED_HOSTS = env_list("AXIOM_ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]"))
+ALLOWED_HOSTS = env_list("AXIOM_ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]", HOST))
 CSRF_TRUSTED_ORIGINS = env_list("AXIOM_TRUSTED_ORIGINS")
 AXIOM_BEHIND_TLS = env_bool("AXIOM_BEHIND_TLS", default=False)
 
@@ -53,6 +51,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "ninja",
+    "axiom",
     "audit",
     "tenants",
     "credentials",
@@ -61,17 +60,20 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "axiom.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "tenants.middleware.AccessMiddleware",
 ]
 ROOT_URLCONF = "axiom.urls"
 ASGI_APPLICATION = "axiom.asgi.application"
 AUTH_USER_MODEL = "tenants.User"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -93,7 +95,7 @@ def _database() -> dict[str, Any]:
     """Return the one database: DATABASE_URL, else SQLite (WAL, writers queue) in the state directory."""
     url = env_secret("DATABASE_URL")
     if url and not url.startswith("sqlite"):
-        parsed = dict(dj_database_url.parse(url))
+        parsed: dict[str, Any] = {**dj_database_url.parse(url)}
         parsed["OPTIONS"] = {**parsed.get("OPTIONS", {}), "connect_timeout": 5}
         return parsed
     name = url.removeprefix("sqlite:///") if url else str(AXIOM_VAR / "axiom.sqlite3")
@@ -120,13 +122,12 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = AXIOM_VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = True  # straight from the packages: no collectstatic, no copy that can be stale
 WHITENOISE_AUTOREFRESH = False
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = AXIOM_BEHIND_TLS
@@ -141,9 +142,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {"redact": {"()": "axiom.lib.logs.RedactingFilter"}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "filters": ["redact"], "formatter": "line"}
-    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["redact"], "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
@@ -152,16 +151,36 @@ LOGGING = {
     },
 }
 
+PRIMARY_COLORS = {
+    "50": "oklch(97% .014 240)",
+    "100": "oklch(94% .03 240)",
+    "200": "oklch(89% .06 241)",
+    "300": "oklch(81% .1 243)",
+    "400": "oklch(71% .14 246)",
+    "500": "oklch(61% .16 249)",
+    "600": "oklch(52% .16 253)",
+    "700": "oklch(45% .14 255)",
+    "800": "oklch(39% .11 256)",
+    "900": "oklch(34% .09 258)",
+    "950": "oklch(25% .07 260)",
+}
 UNFOLD = {
     "SITE_TITLE": "Axiom LLM Gateway",
     "SITE_HEADER": "Axiom LLM Gateway",
     "SITE_SYMBOL": "hub",
-    "SHOW_HISTORY": True,
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("admin/favicon.svg")}
+    ],
+    "BORDER_RADIUS": "6px",
+    "COLORS": {"primary": PRIMARY_COLORS},
+    "STYLES": [lambda request: static("admin/axiom.css")],
+    "SCRIPTS": [lambda request: static("admin/copy.js")],
+    "SIDEBAR": {"navigation": "axiom.dashboard.navigation"},
+    "DASHBOARD_CALLBACK": "axiom.dashboard.getting_started",
 }
 
 # prometheus_client picks its storage at import time; several workers share memory-mapped files.
-PROMETHEUS_DIR = Path(env_str("PROMETHEUS_MULTIPROC_DIR", str(Path(tempfile.gettempdir()) / "axiom-metrics")))
+PROMETHEUS_DIR = Path(env_str("PROMETHEUS_MULTIPROC_DIR", str(AXIOM_VAR / "metrics")))
 if WEB_CONCURRENCY > 1:
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(PROMETHEUS_DIR))
-ADMIN_INDEX_URL = reverse_lazy("admin:index")
-_ = static

@@ -2,5 +2,14 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path
+from django.views.generic import RedirectView
 
-urlpatterns: list[URLPattern | URLResolver] = [path("admin/", admin.site.urls)]
+from axiom.metrics import ai_gateway_metrics
+from gateway.api import api
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("metrics/ai-gateway", ai_gateway_metrics),
+    path("rest/v1/llm-gateway/v1/", api.urls),
+]

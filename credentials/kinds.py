@@ -17,6 +17,7 @@ class ConfigField:
     default: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     required: bool = False
+    required_with: tuple[str, str] | None = None  # another field, and its value that makes this one required
     pattern: str = ""
     help_text: str = ""
 
@@ -28,7 +29,7 @@ class ProviderKind:
     slug: str
     label: str
     base_url: str = ""  # empty: the credential must give one
-    secret_label: str = "API key"
+    secret_label: str = "API key"  # noqa: S105  (a label)
     secret_required: bool = True
     config_fields: tuple[ConfigField, ...] = ()
     model_prefixes: tuple[str, ...] = ()  # the model catalogue: names that belong to this provider
@@ -45,7 +46,16 @@ KINDS: dict[str, ProviderKind] = {
                 ConfigField("organization", "OpenAI organization", pattern=r"[A-Za-z0-9_-]+"),
                 ConfigField("project", "OpenAI project", pattern=r"[A-Za-z0-9_-]+"),
             ),
-            model_prefixes=("gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-3-", "text-embedding-ada-", "ft:gpt-"),
+            model_prefixes=(
+                "gpt-",
+                "o1",
+                "o3",
+                "o4",
+                "chatgpt-",
+                "text-embedding-3-",
+                "text-embedding-ada-",
+                "ft:gpt-",
+            ),
         ),
         ProviderKind(
             slug="azure",
@@ -61,6 +71,7 @@ KINDS: dict[str, ProviderKind] = {
                 ConfigField(
                     "api_version",
                     "API version",
+                    required_with=("surface", "deployments"),
                     pattern=r"\d{4}-\d{2}-\d{2}(-preview)?|preview",
                     help_text="Required for deployment URLs, such as 2024-10-21.",
                 ),
@@ -68,7 +79,7 @@ KINDS: dict[str, ProviderKind] = {
                     "deployments",
                     "Deployments",
                     kind="mapping",
-                    help_text="One per line: model = deployment. A model not listed is its own deployment name.",
+                    help_text="One per line: model = deployment. Any other model is its own deployment name.",
                 ),
             ),
         ),
@@ -76,7 +87,15 @@ KINDS: dict[str, ProviderKind] = {
             slug="mistral",
             label="Mistral",
             base_url="https://api.mistral.ai/v1",
-            model_prefixes=("mistral-", "ministral-", "magistral-", "codestral-", "devstral-", "pixtral-", "open-mi"),
+            model_prefixes=(
+                "mistral-",
+                "ministral-",
+                "magistral-",
+                "codestral-",
+                "devstral-",
+                "pixtral-",
+                "open-mi",
+            ),
         ),
         ProviderKind(slug="groq", label="Groq", base_url="https://api.groq.com/openai/v1"),
         ProviderKind(slug="ollama", label="Ollama", secret_required=False),
@@ -100,7 +119,7 @@ KINDS: dict[str, ProviderKind] = {
             slug="huggingface",
             label="Hugging Face",
             base_url="https://router.huggingface.co/v1",
-            secret_label="Access token",
+            secret_label="Access token",  # noqa: S106  (a label)
             config_fields=(ConfigField("bill_to", "Bill to organization", pattern=r"[A-Za-z0-9_.-]+"),),
         ),
         ProviderKind(slug="nebius", label="Nebius", base_url="https://api.tokenfactory.nebius.com/v1"),

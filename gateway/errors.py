@@ -52,24 +52,32 @@ class FailureRule:
     status: int
     type: str
     code: str
-    falls_back: bool
+    falls_back: bool = False
     credential_fault: bool = False
 
 
 FAILURES: Mapping[FailureClass, FailureRule] = {
-    FailureClass.AUTH: FailureRule(502, "upstream_error", "upstream_auth_failed", True, True),
-    FailureClass.PERMISSION: FailureRule(502, "upstream_error", "upstream_permission_denied", True, True),
-    FailureClass.BILLING: FailureRule(429, "insufficient_quota", "insufficient_quota", True, True),
-    FailureClass.NOT_FOUND: FailureRule(404, "invalid_request_error", "model_not_found", True),
-    FailureClass.UNSUPPORTED: FailureRule(400, "invalid_request_error", "unsupported_parameter", True),
-    FailureClass.INVALID_REQUEST: FailureRule(400, "invalid_request_error", "invalid_request", False),
-    FailureClass.CONTEXT_LENGTH: FailureRule(400, "invalid_request_error", "context_length_exceeded", False),
-    FailureClass.TOO_LARGE: FailureRule(413, "invalid_request_error", "request_too_large", False),
-    FailureClass.CONTENT_FILTER: FailureRule(400, "invalid_request_error", "content_filter", False),
-    FailureClass.RATE_LIMIT: FailureRule(429, "rate_limit_error", "rate_limit_exceeded", True),
-    FailureClass.OVERLOADED: FailureRule(503, "server_error", "overloaded", True),
-    FailureClass.SERVER_ERROR: FailureRule(502, "upstream_error", "upstream_error", True),
-    FailureClass.TIMEOUT: FailureRule(504, "upstream_error", "upstream_timeout", True),
+    FailureClass.AUTH: FailureRule(
+        502, "upstream_error", "upstream_auth_failed", falls_back=True, credential_fault=True
+    ),
+    FailureClass.PERMISSION: FailureRule(
+        502, "upstream_error", "upstream_permission_denied", falls_back=True, credential_fault=True
+    ),
+    FailureClass.BILLING: FailureRule(
+        429, "insufficient_quota", "insufficient_quota", falls_back=True, credential_fault=True
+    ),
+    FailureClass.NOT_FOUND: FailureRule(404, "invalid_request_error", "model_not_found", falls_back=True),
+    FailureClass.UNSUPPORTED: FailureRule(
+        400, "invalid_request_error", "unsupported_parameter", falls_back=True
+    ),
+    FailureClass.INVALID_REQUEST: FailureRule(400, "invalid_request_error", "invalid_request"),
+    FailureClass.CONTEXT_LENGTH: FailureRule(400, "invalid_request_error", "context_length_exceeded"),
+    FailureClass.TOO_LARGE: FailureRule(413, "invalid_request_error", "request_too_large"),
+    FailureClass.CONTENT_FILTER: FailureRule(400, "invalid_request_error", "content_filter"),
+    FailureClass.RATE_LIMIT: FailureRule(429, "rate_limit_error", "rate_limit_exceeded", falls_back=True),
+    FailureClass.OVERLOADED: FailureRule(503, "server_error", "overloaded", falls_back=True),
+    FailureClass.SERVER_ERROR: FailureRule(502, "upstream_error", "upstream_error", falls_back=True),
+    FailureClass.TIMEOUT: FailureRule(504, "upstream_error", "upstream_timeout", falls_back=True),
 }
 
 

@@ -1,5 +1,6 @@
 """The nouns of the data path. Plain, frozen, without Django and without I/O."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingsRequest:
-    """An embeddings request as the caller sent it. `base64` is true when the caller asked for packed floats."""
+    """An embeddings request as the caller sent it; `base64`: the caller asked for packed floats."""
 
     raw: bytes
     model: str
@@ -107,6 +108,29 @@ class Target:
     weight: float
     team_ids: frozenset[int] = frozenset()
     user_ids: frozenset[int] = frozenset()
+    response_headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def visible_to(self, caller: "Caller") -> bool:
+        """Tell whether the caller may use it: everybody, unless it is kept for some teams or users."""
+        if not self.team_ids and not self.user_ids:
+            return True
+        return caller.user_id in self.user_ids or not self.team_ids.isdisjoint(caller.team_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationSnapshot:
+    """What the data path knows of an organization, as of one version. Never changed, only replaced.
+
+    `by_model` maps a model name to its provider+model groups, in the order in which they are tried;
+    `by_provider` holds all usable targets of a provider.
+    """
+
+    id: int
+    slug: str
+    version: int
+    targets: tuple[Target, ...]
+    by_model: Mapping[str, tuple[tuple[Target, ...], ...]]
+    by_provider: Mapping[str, tuple[Target, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +150,16 @@ class Caller:
     organization_id: int
     organization_slug: str
     team_id: int | None
+    team_ids: frozenset[int]  # the token's team, else all teams of its user
     user_id: int | None
     user_label: str
     scopes: frozenset[str]
-    allowed_models: tuple[str, ...]
+    allowed_models: re.Pattern[str] | None  # None: every model
     expires_at: float | None
+
+    def may_use(self, model: str) -> bool:
+        """Tell whether the token's allow-list has the model."""
+        return self.allowed_models is None or self.allowed_models.fullmatch(model) is not None
 
 
 @dataclass(frozen=True, slots=True)

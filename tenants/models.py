@@ -113,6 +113,7 @@ class Membership(models.Model):
 
     class Meta:
         ordering = ["organization", "user"]
+        verbose_name = "member"
         constraints = [models.UniqueConstraint(fields=["organization", "user"], name="one_membership_per_user")]
 
     def __str__(self) -> str:

@@ -12,3 +12,8 @@ def now() -> datetime:
 def unix() -> float:
     """Return seconds since the epoch."""
     return time.time()
+
+
+def from_unix(seconds: float) -> datetime:
+    """Return the time that is `seconds` after the epoch, aware, in UTC."""
+    return datetime.fromtimestamp(seconds, tz=UTC)

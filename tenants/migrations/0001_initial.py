@@ -73,6 +73,7 @@ class Migration(migrations.Migration):
                 ('teams', models.ManyToManyField(blank=True, related_name='memberships', to='tenants.team')),
             ],
             options={
+                'verbose_name': 'member',
                 'ordering': ['organization', 'user'],
             },
         ),

@@ -1,0 +1,456 @@
+"""The rules of a streamed answer, one by one."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import FailureClass, ProviderFailure
+from gateway.providers.registry import ADAPTERS
+from tests.gateway.providers.samples import RECEIVED_AT, Heard, chat_request, hear, replay
+
+DONE = b"data: [DONE]\n\n"
+INTERRUPTED = "ended before the answer was complete"
+
+
+def event(*choices: dict[str, Any], **members: Any) -> bytes:
+    """An event of a provider, by default one that conforms."""
+    head = {"id": "c1", "object": "chat.completion.chunk", "created": 5, "model": "m1"}
+    return f"data: {json.dumps(head | {'choices': choices} | members)}\n\n".encode()
+
+
+def delta(index: int = 0, finish: str | None = None, **members: Any) -> dict[str, Any]:
+    """A choice of an event."""
+    return {"index": index, "delta": members, "finish_reason": finish}
+
+
+def call(index: int | None, identity: str | None, name: str | None, arguments: Any) -> dict[str, Any]:
+    """A fragment of a tool call, without the members that are None."""
+    function = {"name": name, "arguments": arguments}
+    fragment = {
+        "index": index,
+        "id": identity,
+        "function": {k: v for k, v in function.items() if v is not None},
+    }
+    return {name: value for name, value in fragment.items() if value is not None}
+
+
+ROLE = event(delta(role="assistant", content=""))
+STOP = event(delta(finish="stop"))
+CALLED = event(delta(finish="tool_calls"))
+
+
+def translate(*events: bytes, slug: str = "openai", **fields: Any) -> Heard:
+    stream = ADAPTERS[slug].open_chat_stream(chat_request(stream=True, **fields))
+    return hear(replay(stream, b"".join(events)))
+
+
+def failure(*events: bytes, slug: str = "openai") -> ProviderFailure:
+    with pytest.raises(ProviderFailure) as caught:
+        translate(*events, slug=slug)
+    return caught.value
+
+
+# When the caller's answer may begin, and when it is complete.
+
+
+def test_the_role_chunk_is_no_beginning_and_text_is_one() -> None:
+    stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+    assert stream.feed(ROLE) == ROLE
+    assert not stream.started
+    stream.feed(event(delta(content="Hi")))
+    assert stream.started
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        delta(reasoning="Hm"),
+        delta(reasoning_content="Hm"),
+        delta(refusal="No."),
+        delta(audio={"id": "a1", "data": "AAAA"}),
+        delta(tool_calls=[call(0, "c1", "f", "")]),
+        delta(finish="stop"),
+    ],
+)
+def test_reasoning_refusals_audio_calls_and_the_end_are_a_beginning_too(choice: dict[str, Any]) -> None:
+    stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+    stream.feed(ROLE + event(choice))
+    assert stream.started
+
+
+def test_a_missing_done_is_forgiven_when_everything_finished() -> None:
+    assert translate(ROLE, event(delta(content="Hi")), STOP).done
+
+
+def test_an_end_without_a_finish_reason_is_a_failure_even_after_done() -> None:
+    caught = failure(ROLE, event(delta(content="Hi")), DONE)
+    assert INTERRUPTED in caught.message
+    assert caught.code == "upstream_stream_interrupted"
+    assert caught.failure.kind is FailureClass.SERVER_ERROR
+
+
+def test_one_unfinished_choice_of_two_is_a_failure() -> None:
+    assert INTERRUPTED in failure(ROLE, event(delta(1, role="assistant", content="")), STOP, DONE).message
+
+
+@pytest.mark.parametrize("body", [b"", DONE, b": ping\n\n", event(usage={"prompt_tokens": 1}) + DONE])
+def test_a_stream_without_choices_is_a_failure(body: bytes) -> None:
+    assert INTERRUPTED in failure(body).message
+
+
+def test_a_last_event_without_its_blank_line_counts() -> None:
+    assert translate(ROLE, event(delta(content="Hi", finish="stop")).rstrip()).text == "Hi"
+
+
+def test_nothing_after_done_is_read() -> None:
+    assert translate(ROLE, STOP, DONE, b"data: {broken\n\n", event(delta(content="more"))).text == ""
+
+
+def test_content_after_the_finish_of_its_choice_is_left_out() -> None:
+    assert translate(ROLE, STOP, event(delta(content="more")), event(delta(finish="length"))).text == ""
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"data: {\n\n",
+        b"data: \xff\n\n",
+        b'data: {"choices":[],"x":"\xff"}\n\n',
+        b"data: null\n\n",
+        b'data: {"choices":[1]}\n\n',
+        b'data: {"choices":{}}\n\n',
+        b'data: {"choices":[],"x":' + b"[" * 100_000 + b"\n\n",
+    ],
+)
+def test_an_unreadable_event_is_a_failure_of_the_provider(broken: bytes) -> None:
+    caught = failure(ROLE, event(delta(content="Hi")), broken, STOP)
+    assert caught.failure.kind is FailureClass.SERVER_ERROR
+    assert caught.message == "The provider's answer cannot be read."
+
+
+def test_what_came_before_a_failure_in_the_same_read_is_not_lost() -> None:
+    stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+    assert hear(stream.feed(ROLE + event(delta(content="Hi")) + b"data: {\n\n")).text == "Hi"
+    for _ in range(2):
+        with pytest.raises(ProviderFailure, match="cannot be read"):
+            stream.feed(STOP)
+    with pytest.raises(ProviderFailure, match="cannot be read"):
+        stream.finish()
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "message"),
+    [
+        ({"error": {"message": "Slow down", "code": "rate_limit_exceeded"}}, "rate_limit", "Slow down"),
+        ({"error": {"message": "Down", "code": 503}}, "overloaded", "Down"),
+        ({"error": {"message": "Bad", "type": "invalid_request_error"}}, "invalid_request", "Bad"),
+        ({"error": {"message": "Oops"}, "status_code": 500}, "server_error", "Oops"),
+        ({"error": "plain text", "error_type": "overloaded"}, "overloaded", "plain text"),
+        ({"object": "error", "message": "Flat", "code": 400}, "invalid_request", "Flat"),
+        ({"choices": [], "x_groq": {"error": "model failure"}}, "server_error", "model failure"),
+        ({"choices": [delta(finish="error")]}, "server_error", "The provider failed while it was answering."),
+        ({"error": {}}, "server_error", INTERRUPTED),
+    ],
+)
+def test_an_error_inside_the_stream_is_classed(data: dict[str, Any], kind: str, message: str) -> None:
+    caught = failure(f"data: {json.dumps(data)}\n\n".encode())
+    assert caught.failure.kind == kind
+    assert message in caught.message
+
+
+# Roles, ids, and what is equal in every chunk.
+
+
+def test_a_missing_role_is_added_to_the_first_chunk_of_each_choice() -> None:
+    heard = translate(event(delta(content="a")), event(delta(1, content="b")), STOP, event(delta(1, "stop")))
+    assert [chunk["choices"][0]["delta"].get("role") for chunk in heard.chunks] == [
+        "assistant", "assistant", None, None,
+    ]  # fmt: skip
+    assert (heard.text, heard.text1) == ("a", "b")
+
+
+def test_a_role_without_content_gets_an_empty_text() -> None:
+    heard = translate(event(delta(role="assistant")), STOP)
+    assert heard.chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"role": "assistant", "content": "b"},
+        {"content": "b", "role": "assistant"},
+        {"role": "model", "content": "b"},
+    ],
+)
+def test_a_repeated_role_is_cut_out_wherever_it_stands(choice: dict[str, Any]) -> None:
+    assert translate(event(delta(role="assistant", content="a")), event(delta(**choice)), STOP).text == "ab"
+
+
+def test_text_that_looks_like_a_member_is_not_cut() -> None:
+    tricky = '"role":"assistant",,"usage":null'
+    compact = json.dumps({"role": "assistant", "content": tricky}, separators=(",", ":"))
+    chunk = (
+        'data: {"id":"c1","object":"chat.completion.chunk","created":5,"model":"m1",'
+        f'"choices":[{{"index":0,"delta":{compact},"finish_reason":null}}]}}\n\n'
+    ).encode()
+    assert translate(ROLE, chunk, chunk, STOP).text == tricky * 2
+
+
+def test_empty_ids_models_and_times_are_filled_in() -> None:
+    empty = {"id": "", "model": "", "created": 0, "object": ""}
+    stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+    heard = hear(replay(stream, event(delta(content="a"), **empty) + event(delta(finish="stop"), **empty)))
+    assert {(c["id"], c["model"], c["created"]) for c in heard.chunks} == {
+        ("chatcmpl-req1", "gpt-4o", RECEIVED_AT)
+    }
+    assert stream.model == ""  # unknown stays unknown for accounting
+
+
+def test_ids_and_models_that_change_on_the_way_are_made_equal() -> None:
+    heard = translate(ROLE, event(delta(content="a"), id='x"y', model="other", created=9), STOP)
+    assert {(chunk["id"], chunk["model"], chunk["created"]) for chunk in heard.chunks} == {("c1", "m1", 5)}
+
+
+@pytest.mark.parametrize("identity", ['a"b', "ü", "\\"])
+def test_an_id_with_odd_characters_survives(identity: str) -> None:
+    first, second = event(delta(content="a"), id=identity), event(delta(content="b"), id="")
+    assert {chunk["id"] for chunk in translate(first, second, STOP).chunks} == {identity}
+
+
+def test_an_event_over_several_data_lines_becomes_one_line() -> None:
+    split = event(delta(content="Hi")).replace(b', "created"', b',\ndata: "created"')
+    assert translate(ROLE, split, STOP).text == "Hi"
+
+
+def test_unknown_members_pass_through() -> None:
+    heard = translate(ROLE, event(delta(content="Hi", reasoning="x"), service_tier="flex"), STOP)
+    assert heard.chunks[1]["service_tier"] == "flex"
+
+
+# Text and reasoning.
+
+
+def test_reasoning_is_written_once_under_one_name() -> None:
+    heard = translate(ROLE, event(delta(reasoning="Hm", reasoning_content="Hm")), STOP)
+    assert heard.reasoning == "Hm"
+
+
+@pytest.mark.parametrize("content", [5, {"a": 1}, None])
+def test_content_that_is_no_text_is_left_out(content: Any) -> None:
+    assert translate(ROLE, event(delta(content=content, reasoning="")), STOP).text == ""
+
+
+def test_mistrals_parts_become_text_and_reasoning() -> None:
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]},
+        {"type": "text", "text": "Hi"},
+        {"type": "reference", "reference_ids": [1]},
+    ]
+    heard = translate(ROLE, event(delta(content=parts)), STOP, slug="mistral")
+    assert (heard.text, heard.reasoning) == ("Hi", "Hm")
+
+
+def test_output_bytes_count_utf8() -> None:
+    stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+    stream.feed(ROLE + event(delta(content="é€")) + event(delta(reasoning="ab")))
+    assert stream.output_bytes == 7
+
+
+# Finish reasons.
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("eos_token", "stop"),
+        ("stop_sequence", "stop"),
+        ("end_turn", "stop"),
+        ("model_length", "length"),
+        ("max_tokens", "length"),
+        ("safety", "content_filter"),
+        ("function_call", "function_call"),
+        ("something_new", "stop"),
+    ],
+)
+def test_finish_reasons_are_in_openais_words(theirs: str, ours: str) -> None:
+    assert translate(ROLE, event(delta(finish=theirs))).finish_reason == ours
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("stop", "tool_calls"), ("length", "length")])
+def test_a_stop_after_a_call_is_tool_calls_but_a_length_stays(theirs: str, ours: str) -> None:
+    begun = event(delta(tool_calls=[call(0, "c1", "f", "{}") | {"type": "function"}]))
+    assert translate(ROLE, begun, event(delta(finish=theirs))).finish_reason == ours
+
+
+def test_an_empty_finish_reason_after_a_call_is_tool_calls() -> None:
+    begun = event(delta(tool_calls=[call(0, "c1", "f", None)]))
+    heard = translate(ROLE, begun, event(delta(finish="")), DONE, slug="xai")
+    assert heard.finish_reason == "tool_calls"
+    assert heard.tool_calls == [["c1", "f", "{}"]]
+
+
+def test_an_empty_finish_reason_on_every_chunk_means_nothing_yet() -> None:
+    heard = translate(
+        event(delta(finish="", role="assistant", content="a")), event(delta(finish="", content="b")), STOP
+    )
+    assert (heard.text, heard.finish_reason) == ("ab", "stop")
+
+
+def test_a_choice_without_a_delta_gets_an_empty_one() -> None:
+    heard = translate(ROLE, event({"index": 0, "finish_reason": None}), STOP)
+    assert heard.chunks[1]["choices"][0]["delta"] == {}
+
+
+# Tool calls.
+
+
+def test_a_new_id_at_a_used_index_is_a_new_call() -> None:
+    events = [event(delta(tool_calls=[call(0, f"c{n}", "f", '{"n":%d}' % n)])) for n in range(3)]
+    assert translate(ROLE, *events, CALLED).tool_calls == [[f"c{n}", "f", '{"n":%d}' % n] for n in range(3)]
+
+
+def test_indexes_with_gaps_are_renumbered() -> None:
+    events = [
+        event(delta(tool_calls=[call(3, "a", "f", "")])),
+        event(delta(tool_calls=[call(7, "b", "g", "")])),
+        event(delta(tool_calls=[call(3, None, None, "{1"), call(7, None, None, "{2")])),
+        event(delta(tool_calls=[call(7, None, None, "}"), call(3, None, None, "}")])),
+        event(delta(finish="length")),
+    ]
+    assert translate(ROLE, *events).tool_calls == [["a", "f", "{1}"], ["b", "g", "{2}"]]
+
+
+def test_repeated_ids_and_names_are_not_sent_again() -> None:
+    events = [event(delta(tool_calls=[call(0, "a", "f", part)])) for part in ("{", "}")]
+    assert translate(ROLE, *events, CALLED).tool_calls == [["a", "f", "{}"]]
+
+
+def test_a_name_that_comes_after_the_id_is_kept() -> None:
+    events = [
+        event(delta(tool_calls=[call(0, "a", None, "")])),
+        event(delta(tool_calls=[call(0, None, "f", "{}")])),
+    ]
+    output = replay(
+        ADAPTERS["openai"].open_chat_stream(chat_request(stream=True)), b"".join([ROLE, *events, CALLED])
+    )
+    names = [
+        fragment["function"].get("name")
+        for frame in output.split(b"\n\n")[:-2]
+        for fragment in json.loads(frame[6:])["choices"][0]["delta"].get("tool_calls", ())
+    ]
+    assert names == [None, "f"]
+
+
+@pytest.mark.parametrize("identity", [None, "", "null"])
+def test_a_missing_id_is_made_up_and_whole_calls_at_one_index_are_kept_apart(identity: str | None) -> None:
+    calls = [call(None, identity, "f", "{}"), call(None, identity, "g", "{}")]
+    heard = translate(ROLE, event(delta(tool_calls=calls, finish="tool_calls")), slug="mistral")
+    assert heard.tool_calls == [["call_req1_0_0", "f", "{}"], ["call_req1_0_1", "g", "{}"]]
+
+
+def test_arguments_given_as_an_object_become_text() -> None:
+    begun = event(delta(tool_calls=[call(0, "a", "f", {"city": "Zürich"})]))
+    assert translate(ROLE, begun, CALLED).tool_calls == [["a", "f", '{"city":"Zürich"}']]
+
+
+@pytest.mark.parametrize("arguments", ["", None])
+def test_a_call_without_arguments_ends_with_an_empty_object(arguments: str | None) -> None:
+    begun = event(delta(tool_calls=[call(0, "a", "f", arguments) | {"type": "function"}]))
+    assert translate(ROLE, begun, CALLED).tool_calls == [["a", "f", "{}"]]
+
+
+def test_an_empty_list_of_calls_is_no_call() -> None:
+    heard = translate(ROLE, event(delta(content="Hi", tool_calls=[])), STOP, slug="nebius")
+    assert (heard.finish_reason, heard.tool_calls) == ("stop", [])
+    assert "tool_calls" not in heard.chunks[1]["choices"][0]["delta"]
+
+
+def test_several_choices_in_one_event_are_kept_apart() -> None:
+    both = event(delta(content="a"), delta(1, content="b"))
+    heard = translate(
+        event(delta(role="assistant", content=""), delta(1, role="assistant", content="")),
+        both,
+        event(delta(finish="stop"), delta(1, "stop")),
+    )
+    assert (heard.text, heard.text1) == ("a", "b")
+
+
+def test_the_same_choice_twice_in_one_event_is_read_in_order() -> None:
+    twice = event(delta(role="assistant", content="a"), delta(content="b"), delta(finish="stop"))
+    assert translate(twice).text == "ab"
+
+
+# Usage.
+
+USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize(
+    "end",
+    [
+        [STOP, event(usage=USAGE)],
+        [event(delta(finish="stop"), usage=USAGE)],
+        [STOP, event(delta(role="assistant", content=""), usage=USAGE)],
+        [event(delta(finish="stop"), x_groq={"usage": USAGE})],
+        [event(delta(finish="stop"), x_groq={"usage": USAGE}), event(usage=USAGE)],
+        [
+            event(delta(content=""), usage={**USAGE, "completion_tokens": 1}),
+            event(delta(finish="stop"), usage=USAGE),
+        ],
+        [STOP, event(usage=USAGE, choices=None)],
+    ],
+)
+def test_usage_comes_once_at_the_end_if_it_was_asked_for(end: list[bytes], asked: bool) -> None:
+    heard = translate(ROLE, *end, DONE, include_usage=asked)
+    assert heard.usage == ([9, 2] if asked else None)
+
+
+def test_usage_before_the_finish_waits_for_the_end() -> None:
+    heard = translate(ROLE, event(usage=USAGE), event(delta(content="Hi")), STOP, include_usage=True)
+    assert (heard.text, heard.usage) == ("Hi", [9, 2])
+
+
+def test_without_figures_no_usage_chunk_is_made_up() -> None:
+    assert translate(ROLE, STOP, event(usage={}), include_usage=True).usage is None
+
+
+# Anything at all.
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=60), max_size=6))
+def test_no_bytes_raise_anything_but_a_provider_failure(pieces: list[bytes]) -> None:
+    stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+    with pytest.raises(ProviderFailure):
+        replay(stream, ROLE + b"".join(b"data: " + piece + b"\n\n" for piece in pieces))
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            ["choices", "delta", "index", "tool_calls", "function", "arguments", "id", "name", "content",
+             "finish_reason", "usage", "error", "x_groq", "prompt_tokens", "cost", "role", "object", "message"]
+        ),
+        inner,
+        max_size=5,
+    ),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@given(_json)
+def test_no_json_raises_anything_but_a_provider_failure(document: Any) -> None:
+    choices = [{"index": 0, "delta": document, "finish_reason": None}]
+    for each in (document, {"choices": choices}, {"choices": [document]}, {"choices": [], "usage": document}):
+        stream = ADAPTERS["groq"].open_chat_stream(chat_request(stream=True, include_usage=True))
+        try:
+            hear(replay(stream, ROLE + f"data: {json.dumps(each)}\n\n".encode() + STOP))
+        except ProviderFailure as problem:
+            assert problem.message
