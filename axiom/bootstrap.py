@@ -109,7 +109,7 @@ def make_keys(state: Path, environment: Mapping[str, str]) -> None:
 def install(root: Path, lock_name: str) -> None:
     """Install a hashed lock into .venv, unless exactly this lock is there already. Raises Refusal."""
     with _one_at_a_time(root):
-        if _is_installed(root, lock_name):
+        if is_installed(root, lock_name):
             return
         installer = shutil.which("uv")
         if not (root / ".venv/bin/python").exists():
@@ -142,11 +142,12 @@ def _install_command(root: Path, lock_name: str, installer: str | None) -> list[
     if installer:
         options = ["--quiet", "--compile-bytecode", "--require-hashes", "--python", python]
         return [installer, "pip", "install", *options, "-r", lock]
-    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes"]
+    options = ["--quiet", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes"]
     return [python, "-m", "pip", "install", *options, "-r", lock]
 
 
-def _is_installed(root: Path, lock_name: str) -> bool:
+def is_installed(root: Path, lock_name: str) -> bool:
+    """Tell whether exactly this lock is what .venv was installed from."""
     stamp = _stamp(root, lock_name)
     if not (root / ".venv/bin/python").exists() or not stamp.exists():
         return False

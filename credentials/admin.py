@@ -158,7 +158,9 @@ class ProviderCredentialAdmin(OrgScopedAdmin):
     def last_four(self, row: ProviderCredential) -> str | None:
         """The end of the secret."""
         active = row.active_secret
-        return None if active is None else f"…\N{WORD JOINER}{active.last_four}" if active.last_four else "set"
+        return (
+            None if active is None else f"…\N{WORD JOINER}{active.last_four}" if active.last_four else "set"
+        )
 
     @display(description="rotate by", ordering="rotate_by")  # type: ignore[untyped-decorator]  # unfold's
     def rotation(self, row: ProviderCredential) -> str:

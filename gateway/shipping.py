@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -114,11 +115,12 @@ class Shipper:
             logger.warning(
                 "The usage ledger is away; usage waits in the journal. %s: %s",
                 type(problem).__name__,
-                problem,
+                str(problem).partition("\n")[0],
                 exc_info=None if expected else problem,
             )
         self._away = True
-        connection.close()
+        with suppress(DatabaseError):
+            connection.close()
 
     def _note_success(self) -> None:
         self._delay = INTERVAL

@@ -2,10 +2,11 @@
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from axiom.lib.admin.access import access_of
 from axiom.lib.admin.base import OrgScopedAdmin
@@ -133,16 +134,16 @@ class MembershipAdmin(OrgScopedAdmin):
         "set_password": "user.set_password",
     }
     target_type = "membership"
-    list_display = ("user", "name", "role", "team_names", "can_log_in")
+    list_display = ("person", "full_name", "role", "team_names", "can_log_in")
     list_filter = (OrganizationFilter, "role")
     list_select_related = ("organization", "user")
     search_fields = ("user__email", "user__name")
     search_help_text = "E-mail address or name"
     form = MembershipForm
     add_fieldsets = ((None, {"fields": ["email", "name", "role", "teams"]}),)
-    fieldsets = ((None, {"fields": ["user", "role", "teams"]}),)
-    view_fieldsets = ((None, {"fields": ["user", "role", "team_names"]}),)
-    readonly_fields = ("user", "team_names")
+    fieldsets = ((None, {"fields": ["person", "full_name", "role", "teams"]}),)
+    view_fieldsets = ((None, {"fields": ["person", "full_name", "role", "team_names"]}),)
+    readonly_fields = ("person", "full_name", "team_names")
     actions_detail = ("set_password",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -166,8 +167,13 @@ class MembershipAdmin(OrgScopedAdmin):
             row.organization_id, "membership.manage_owner"
         )
 
+    @admin.display(description="e-mail address", ordering="user__email")
+    def person(self, row: Membership) -> str:
+        """Whom it is about."""
+        return row.user.email
+
     @admin.display(description="name", ordering="user__name")
-    def name(self, row: Membership) -> str:
+    def full_name(self, row: Membership) -> str:
         """The person's name."""
         return row.user.name
 
@@ -192,6 +198,13 @@ class MembershipAdmin(OrgScopedAdmin):
     def delete_row(self, actor: Any, row: Any) -> None:
         """Remove."""
         membership_delete(actor=actor, membership=row)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Go on to the member's page, where a password can be set."""
+        self.message_user(request, f"{obj.user} is a member now.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:tenants_membership_change", args=[obj.pk]))
 
     @button(label="Set password", icon="key", verb="set_password")
     def set_password(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -40,7 +40,11 @@ class MembershipForm(ServiceForm):
 class NewMembershipForm(MembershipForm):
     """Adds a member by e-mail address."""
 
-    email = forms.EmailField(label="E-mail address", widget=UnfoldAdminEmailInputWidget)
+    email = forms.EmailField(
+        label="E-mail address",
+        widget=UnfoldAdminEmailInputWidget,
+        help_text="Somebody new can log in after you set a password for them, on the page that follows.",
+    )
     name = forms.CharField(
         required=False,
         max_length=150,

@@ -63,7 +63,7 @@ class Organization(models.Model):
     snapshot_version = models.PositiveBigIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
-    objects = OrganizationManager()
+    objects: ClassVar[OrganizationManager["Organization"]] = OrganizationManager()
 
     class Meta:
         ordering = ["slug"]

@@ -2,7 +2,6 @@
 
 import ipaddress
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -46,11 +45,12 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _state_directory(settings: Any, tmp_path: Any) -> Iterator[None]:
+def _state_directory(settings: Any, tmp_path: Any) -> None:
     settings.AXIOM_VAR = tmp_path / "var"
     settings.AXIOM_VAR.mkdir(mode=0o700, exist_ok=True)
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; real ones take 0.2 s
-    yield
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher"
+    ]  # fast; real ones take 0.2 s
 
 
 def _member(email: str, organization: Organization, role: Role) -> User:

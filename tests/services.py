@@ -1,4 +1,4 @@
-"""Real services that some tests need: found, or the test is skipped with the reason (an error when CI=true)."""
+"""Real services that some tests need: found, or the test is skipped saying why (and fails when CI=true)."""
 
 import os
 import shutil

@@ -61,13 +61,13 @@ class TenantManager(models.Manager[ModelT]):
         return self.get_queryset().for_organization(organization_id)
 
 
-class OrganizationManager(models.Manager[Any]):
+class OrganizationManager(models.Manager[ModelT]):
     """Default manager of Organization."""
 
-    def get_queryset(self) -> OrganizationQuerySet[Any]:
+    def get_queryset(self) -> OrganizationQuerySet[ModelT]:
         """Return an unscoped queryset; surfaces go through visible_to."""
         return OrganizationQuerySet(self.model, using=self._db)
 
-    def visible_to(self, viewer: Viewer) -> OrganizationQuerySet[Any]:
+    def visible_to(self, viewer: Viewer) -> OrganizationQuerySet[ModelT]:
         """Return the organizations that the viewer is in."""
         return self.get_queryset().visible_to(viewer)

@@ -18,7 +18,7 @@ from gateway.providers.openai_repairs import (
     unreadable,
 )
 from gateway.providers.openai_rows import Row
-from gateway.providers.openai_usage import read_usage, with_reasoning_folded_in
+from gateway.providers.openai_usage import conforming_usage, read_usage
 from gateway.types import Answer, ChatRequest
 
 OBJECT = "chat.completion"
@@ -90,7 +90,7 @@ def _conforms(row: Row, found: _Answer, choices: list[_Choice]) -> bool:
         and found.created > 0
         and isinstance(found.model, str)
         and found.model != ""
-        and (not isinstance(usage, dict) or with_reasoning_folded_in(usage) is usage)
+        and (not isinstance(usage, dict) or conforming_usage(usage) is usage)
         and all(_choice_conforms(choice) for choice in choices)
     )
 
@@ -140,7 +140,7 @@ def _repaired(row: Row, request: ChatRequest, document: Any) -> Answer:
     if not (isinstance(model, str) and model):
         document["model"] = model = request.model
     if isinstance(usage := document.get("usage"), dict):
-        document["usage"] = with_reasoning_folded_in(usage)
+        document["usage"] = conforming_usage(usage)
     return Answer(encode(document), read_usage(document.get("usage")), model)
 
 

@@ -15,7 +15,7 @@ from gateway.providers.openai_choice import UNSET, ChoiceState, Tally, WireChoic
 from gateway.providers.openai_errors import failure_in_answer
 from gateway.providers.openai_repairs import decode, encode, unreadable
 from gateway.providers.openai_rows import Row
-from gateway.providers.openai_usage import read_usage, with_reasoning_folded_in
+from gateway.providers.openai_usage import conforming_usage, read_usage
 from gateway.types import ChatRequest, Usage
 
 OBJECT = "chat.completion.chunk"
@@ -23,7 +23,7 @@ DONE = b"data: [DONE]\n\n"
 
 # A quote inside a JSON string is escaped, so these bytes can only be members of an object.
 _ROLE = b'"role":"assistant",'
-_NO_USAGE = b',"usage":null'
+_NO_USAGE = (b',"usage":null', b', "usage": null')
 
 
 class _Vendor(msgspec.Struct, gc=False):
@@ -183,7 +183,7 @@ class ChatStream(Tally):
             payload = self._with_own_id(payload, event.id)
         if repeated_roles:
             payload = _cut(payload, _ROLE, repeated_roles)
-        return payload if self._asked_usage else payload.replace(_NO_USAGE, b"")
+        return payload if self._asked_usage else _without_usage(payload)
 
     def _with_own_id(self, payload: bytes, identity: Any) -> bytes:
         """Put our id where most providers write theirs: first. Return nothing when it isn't there."""
@@ -228,19 +228,18 @@ class ChatStream(Tally):
         figures = event.usage or (vendor.usage if vendor is not None else None)
         if not isinstance(figures, dict):
             return
-        folded = with_reasoning_folded_in(figures)
-        if (usage := read_usage(folded)) is None:
+        if (usage := read_usage(conforming := conforming_usage(figures))) is None:
             return
         self.usage = usage
-        self._usage_figures = folded
-        conforms = (
-            folded is figures
+        self._usage_figures = conforming
+        may_be_forwarded = (
+            conforming is figures
             and event.choices == []
             and self._id != ""
             and (event.id, event.created, event.model) == (self._id, self._created, self._model)
             and event.object == OBJECT
         )
-        self._usage_event = payload if conforms and b"\n" not in payload else b""
+        self._usage_event = payload if may_be_forwarded and b"\n" not in payload else b""
 
     def _usage_chunk(self) -> bytes:
         if self._usage_event:
@@ -266,6 +265,13 @@ class ChatStream(Tally):
             for index, choice in closing
             if choice is not None
         )
+
+
+def _without_usage(payload: bytes) -> bytes:
+    """Return the bytes without the empty usage that came because the gateway asked for it."""
+    for member in _NO_USAGE:
+        payload = payload.replace(member, b"")
+    return payload
 
 
 def _cut(payload: bytes, member: bytes, times: int) -> bytes:

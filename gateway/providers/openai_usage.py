@@ -12,23 +12,24 @@ _MAX_COUNT = 10**12  # tokens; no answer has more
 _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
-def with_reasoning_folded_in(usage: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures with reasoning inside completion_tokens.
+def conforming_usage(usage: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures with all three totals, and with reasoning inside completion_tokens.
 
-    xAI counts it outside: there the total is prompt + completion + reasoning. The same object comes back
-    where nothing has to change.
+    xAI counts reasoning outside: there the total is prompt + completion + reasoning. The same object comes
+    back where nothing has to change.
     """
-    reasoning = _reasoning(usage)
-    if not reasoning:
-        return usage
     prompt, completion, total = (_count(usage.get(name)) for name in _TOTALS)
-    if total != prompt + completion + reasoning:
+    reasoning = _reasoning(usage)
+    if reasoning and total == prompt + completion + reasoning:
+        return {**usage, "completion_tokens": completion + reasoning}
+    if all(type(usage.get(name)) is int for name in _TOTALS):
         return usage
-    return {**usage, "completion_tokens": completion + reasoning}
+    figures = (prompt, completion, total or prompt + completion)
+    return {**usage, **dict(zip(_TOTALS, figures, strict=True))}
 
 
 def read_usage(usage: Any) -> Usage | None:
-    """Return figures with reasoning folded in as disjoint buckets; None when there are none.
+    """Return conforming figures as disjoint buckets; None when there are none.
 
     OpenAI's prompt_tokens contain cached, cache-write and audio tokens, completion_tokens audio tokens.
     """
@@ -51,7 +52,7 @@ def read_usage(usage: Any) -> Usage | None:
 
 
 def _has_figures(usage: Mapping[str, Any]) -> bool:
-    return isinstance(usage.get("prompt_tokens"), int) or isinstance(usage.get("completion_tokens"), int)
+    return type(usage.get("prompt_tokens")) is int or type(usage.get("completion_tokens")) is int
 
 
 def _reasoning(usage: Mapping[str, Any]) -> int:

@@ -160,7 +160,7 @@ def test_the_deprecated_ipv4_compatible_form_is_judged_as_ipv4(address: str) -> 
         "::ffff:0x7f.1",
         "1.1.1.1 ",
         "1.1.1.1\n",
-        "١.١.١.١",
+        "\u0661.1.1.1",
         "http://1.1.1.1",
     ],
 )

@@ -46,7 +46,7 @@ def shipper(root: Path, journal: Journal) -> Iterator[Shipper]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rounds follow each other fast."""
+    """Rounds follow each other fast; ask for it before the shipper."""
     monkeypatch.setattr(shipping, "INTERVAL", 0.02)
     monkeypatch.setattr(shipping, "BACKOFF", 0.08)
 
@@ -323,7 +323,7 @@ def test_a_record_is_visible_within_two_seconds(journal: Journal, shipper: Shipp
 
 @pytest.mark.django_db(transaction=True)
 def test_an_outage_is_logged_once_and_ends_by_itself(
-    journal: Journal, shipper: Shipper, outage: Outage, quick: None, caplog: pytest.LogCaptureFixture
+    quick: None, journal: Journal, shipper: Shipper, outage: Outage, caplog: pytest.LogCaptureFixture
 ) -> None:
     shipper.start()
     journal.finish(finished("a"))
@@ -343,7 +343,7 @@ def test_an_outage_is_logged_once_and_ends_by_itself(
 
 @pytest.mark.django_db(transaction=True)
 def test_rounds_become_rarer_while_the_ledger_is_away(
-    journal: Journal, shipper: Shipper, outage: Outage, quick: None
+    quick: None, journal: Journal, shipper: Shipper, outage: Outage
 ) -> None:
     shipper.start()
     journal.finish(finished("a"))
@@ -355,7 +355,7 @@ def test_rounds_become_rarer_while_the_ledger_is_away(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_fault_of_ours_is_logged_with_its_traceback_and_tried_again(
-    journal: Journal, shipper: Shipper, outage: Outage, quick: None, caplog: pytest.LogCaptureFixture
+    quick: None, journal: Journal, shipper: Shipper, outage: Outage, caplog: pytest.LogCaptureFixture
 ) -> None:
     outage.problem = TypeError("a bug")
     shipper.start()
@@ -445,7 +445,7 @@ def test_stopping_breaks_off_a_long_backlog(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_full_disk_does_not_end_the_thread(
-    journal: Journal, shipper: Shipper, quick: None, monkeypatch: pytest.MonkeyPatch
+    quick: None, journal: Journal, shipper: Shipper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "rotate", lambda self: (_ for _ in ()).throw(JournalUnavailable()))

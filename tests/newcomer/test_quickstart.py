@@ -131,10 +131,10 @@ def test_joins_what_apply_has_made_already(file: Path, acme: Organization) -> No
 
 def test_nothing_is_made_when_the_file_cannot_be_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, text: str) -> None:
-        raise OSError("disk full")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(quickstart, "write_private", refuse)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(CommandError, match=r"quickstart\.json cannot be written: No space left on device\."):
         run()
     assert User.objects.count() == 0
     assert Organization.objects.count() == 0

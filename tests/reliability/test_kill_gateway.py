@@ -20,7 +20,11 @@ organizations:
   - slug: acme
     name: Acme Inc
     credentials:
-      - {{name: primary, provider: openai, secret: {{env: FAKE_KEY}}, default_model: gpt-4o, base_url: "{base_url}"}}
+      - name: primary
+        provider: openai
+        secret: {{env: FAKE_KEY}}
+        default_model: gpt-4o
+        base_url: "{base_url}"
     tokens:
       - {{name: app, models: ["*"]}}
 """

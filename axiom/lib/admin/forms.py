@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
@@ -72,12 +72,19 @@ class ServiceForm(ModelForm):
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
             if isinstance(field, forms.ModelChoiceField):
-                field.queryset = self._offered(name, cast("QuerySet[Any]", field.queryset))
+                field.queryset = self._offered(name, field.queryset)
 
-    def _offered(self, name: str, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Confine what a field offers to the form's organization; one that `choices` lacks offers nothing."""
+    def _offered(self, name: str, declared: QuerySet[Any] | None) -> QuerySet[Any]:
+        """Return what a field offers: rows of the form's organization, none if `choices` lacks the field.
+
+        Fields are declared with none(), so that a form outside of this class offers nothing either.
+        """
+        assert declared is not None
         lookup = self.choices.get(name)
-        return rows.filter(**{lookup: self.organization}).distinct() if lookup else rows.none()
+        if lookup is None:
+            return declared.none()
+        rows: QuerySet[Any] = declared.model._default_manager.filter(**{lookup: self.organization})
+        return rows.distinct()
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]  # the stubs leave it out

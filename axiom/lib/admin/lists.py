@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.views.main import ORDER_VAR
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.text import capfirst
@@ -48,6 +49,10 @@ class OrgChangeList(ChangeList):
 
     model_admin: Any
     title: Any
+
+    def get_ordering_field_columns(self) -> Any:
+        """Mark the columns that somebody chose to sort by, not those of the usual order."""
+        return super().get_ordering_field_columns() if ORDER_VAR in self.params else {}
 
     def get_results(self, request: HttpRequest) -> None:
         """Fetch one page of rows."""

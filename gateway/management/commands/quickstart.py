@@ -53,10 +53,13 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         path = settings.AXIOM_VAR / FILE_NAME
         first_start = not _has_been_set_up()
-        if first_start:
-            set_up(path)
-        else:
-            _follow_address(path)
+        try:
+            if first_start:
+                set_up(path)
+            else:
+                _follow_address(path)
+        except OSError as problem:
+            raise CommandError(f"{path} cannot be written: {problem.strerror}. Nothing was set up.") from problem
         self.stdout.write(_first_lines(path) if first_start else _later_lines(path))
         self.stdout.flush()
         if listening is not None:

@@ -1,5 +1,7 @@
 """The event reader: whatever the provider's line ends and however the network cuts it."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +13,7 @@ from gateway.framing.sse import MAX_EVENT_BYTES, EventReader
 def _read(raw: bytes, cuts: list[int] | None = None) -> tuple[list[bytes], bytes]:
     reader = EventReader()
     edges = [0, *sorted(cuts or []), len(raw)]
-    events = [
-        event for start, end in zip(edges, edges[1:], strict=False) for event in reader.feed(raw[start:end])
-    ]
+    events = [event for start, end in itertools.pairwise(edges) for event in reader.feed(raw[start:end])]
     return events, reader.finish()
 
 

@@ -1,5 +1,6 @@
 """The recorded samples of tests/wire, and a reader of our own output that is stricter than any client."""
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ RECEIVED_AT = 1764000000
 KEY = "FAKE-secret-of-the-credential"
 
 _SLUGS = {
-    "oldserver": "ollama", "hf": "huggingface", "vllm": "parasail", "think": "parasail", "fastapi": "parasail",
+    "oldserver": "ollama", "hf": "huggingface",
+    "vllm": "parasail", "think": "parasail", "fastapi": "parasail",
 }  # fmt: skip
 _chunk = TypeAdapter(ChatCompletionChunk)
 _completion = TypeAdapter(ChatCompletion)
@@ -63,9 +65,11 @@ def samples(kind: str, type_: str | None = None) -> list[Sample]:
     found = []
     for folder in ("openai", "azure", "compat"):
         manifest = json.loads((WIRE / folder / "manifest.json").read_text())
-        for about in manifest["files"]:
-            if about["kind"] == kind and (type_ is None or about.get("type") == type_):
-                found.append(Sample(folder, about["file"], kind, about))
+        found += [
+            Sample(folder, about["file"], kind, about)
+            for about in manifest["files"]
+            if about["kind"] == kind and (type_ is None or about.get("type") == type_)
+        ]
     assert found
     return found
 
@@ -133,7 +137,7 @@ def replay(stream: ChatStream, raw: bytes, cuts: Iterable[int] = ()) -> bytes:
 
 def _pieces(stream: ChatStream, raw: bytes, cuts: Iterable[int]) -> Iterator[bytes]:
     edges = [0, *sorted(cuts), len(raw)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         yield stream.feed(raw[start:end])
 
 
@@ -222,7 +226,7 @@ def _hear_choice(heard: Heard, choice: dict[str, Any], *, is_first: bool) -> Non
 
 
 def read_answer(body: bytes) -> dict[str, Any]:
-    """Read a whole answer of ours, refusing whatever OpenAI would not send; return what the manifest names."""
+    """Read a whole answer of ours, refusing whatever OpenAI would not send, into the manifest's terms."""
     answer = json.loads(body)
     _completion.validate_python(answer)
     choice, usage = answer["choices"][0], answer.get("usage") or {}

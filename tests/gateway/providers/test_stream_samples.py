@@ -1,6 +1,7 @@
 """Every recorded chat stream, replayed whole, byte by byte and cut at random."""
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -83,13 +84,13 @@ def test_what_the_provider_used_is_known_whether_or_not_the_caller_asked(each: S
 def test_a_failing_stream_gives_what_came_and_then_fails(name: str) -> None:
     each = sample(*name.split("/"))
     stream = each.adapter.open_chat_stream(chat_request(stream=True))
-    output = b""
+    output: list[bytes] = []
+    steps: list[Callable[[], bytes]] = [lambda: stream.feed(each.raw), stream.finish]
     with pytest.raises(ProviderFailure, match=re.escape(BROKEN[name])) as caught:
-        output = stream.feed(each.raw)
-        stream.finish()
+        output.extend(step() for step in steps)
     assert caught.value.failure.kind is FailureClass.SERVER_ERROR
     assert stream.started == bool(each.expect["text"])  # else the next target may still be tried
-    heard = hear(output)
+    heard = hear(b"".join(output))
     assert heard.text == each.expect["text"]
     assert heard.finish_reason is None
     assert not heard.done

@@ -1,0 +1,73 @@
+"""The personas as actors, and a credential with a secret."""
+
+import base64
+from collections.abc import Callable
+
+import pytest
+
+from audit.models import AuditEvent
+from credentials.models import ProviderCredential
+from credentials.services import credential_create
+from tenants.actors import Actor, actor_for_user
+from tenants.models import Membership, Organization, Role, Team, User
+
+SECRET = "sk-canary-0123456789-abcd"
+OTHER_SECRET = "sk-canary-9876543210-wxyz"
+OLD_KEY = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="  # the key ring of tests.settings
+NEW_KEY = "newer:" + base64.b64encode(bytes(range(100, 132))).decode()
+
+
+@pytest.fixture
+def owner(alice: User) -> Actor:
+    """Alice, who owns acme."""
+    return actor_for_user(alice)
+
+
+@pytest.fixture
+def admin(acme: Organization) -> Actor:
+    """Ada, an admin of acme."""
+    ada = User.objects.create_user("ada@acme.example", is_staff=True)
+    Membership.objects.create(organization=acme, user=ada, role=Role.ADMIN)
+    return actor_for_user(ada)
+
+
+@pytest.fixture
+def member(bob: User) -> Actor:
+    """Bob, a member of acme."""
+    return actor_for_user(bob)
+
+
+@pytest.fixture
+def stranger(charlie: User) -> Actor:
+    """Charlie, who owns globex."""
+    return actor_for_user(charlie)
+
+
+@pytest.fixture
+def platform(operator: User) -> Actor:
+    """The platform operator."""
+    return actor_for_user(operator)
+
+
+@pytest.fixture
+def blue(acme: Organization) -> Team:
+    """A team of acme."""
+    return Team.objects.create(organization=acme, slug="blue", name="Blue")
+
+
+@pytest.fixture
+def red(globex: Organization) -> Team:
+    """A team of globex."""
+    return Team.objects.create(organization=globex, slug="red", name="Red")
+
+
+@pytest.fixture
+def credential(owner: Actor, acme: Organization) -> ProviderCredential:
+    """An OpenAI credential of acme, with SECRET."""
+    return credential_create(actor=owner, organization=acme, provider="openai", name="primary", secret=SECRET)
+
+
+@pytest.fixture
+def last_event(db: None) -> Callable[[], AuditEvent]:
+    """Return the newest audit event."""
+    return lambda: AuditEvent.objects.latest("id")
