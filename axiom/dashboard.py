@@ -70,6 +70,7 @@ def getting_started(request: HttpRequest, context: dict[str, Any]) -> dict[str, 
         **context,
         "title": "Start",
         "base_url": request.build_absolute_uri(BASE_PATH),
+        "model": _example_model(request),
         "organizations": list(access_of(request).organizations.values()),
         "cards": [card for card in cards if card is not None],
     }
@@ -86,6 +87,13 @@ def _card(request: HttpRequest, model: Any, **shown: Any) -> dict[str, Any]:
     link = f"admin:{names.app_label}_{names.model_name}"
     add = reverse(f"{link}_add") if page.has_add_permission(request) else None
     return {**shown, "link": reverse(f"{link}_changelist"), "add": add}
+
+
+def _example_model(request: HttpRequest) -> str:
+    """Return a model that works for the person, empty where there is none yet."""
+    rows = _rows(request, ProviderCredential)
+    usable = rows.filter(enabled=True).exclude(default_model="") if rows is not None else []
+    return next((row.default_model for row in usable[:1]), "")
 
 
 def _credentials(request: HttpRequest) -> dict[str, Any] | None:

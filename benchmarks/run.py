@@ -21,6 +21,7 @@ STARTED = monotonic()
 def main() -> int:
     """Run it. Returns 0 when all musts are reached, 1 when not, 2 when the run broke."""
     options = _options()
+    options.results.mkdir(parents=True, exist_ok=True)
     os.sched_setaffinity(0, {options.load_cpu})
     try:
         record = _measure(options)

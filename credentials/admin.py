@@ -82,7 +82,7 @@ class ProviderCredentialAdmin(OrgScopedAdmin):
         "last_four",
         "rotation",
     )
-    list_filter = (OrganizationFilter, "provider", "environment", "enabled")
+    list_filter = (OrganizationFilter, "enabled", "environment", "provider")
     list_select_related = ("organization",)
     search_fields = ("name", "default_model", "notes", "rotation_owner")
     search_help_text = "Name, model, notes or rotation owner"
@@ -158,9 +158,9 @@ class ProviderCredentialAdmin(OrgScopedAdmin):
     def last_four(self, row: ProviderCredential) -> str | None:
         """The end of the secret."""
         active = row.active_secret
-        return (
-            None if active is None else f"…\N{WORD JOINER}{active.last_four}" if active.last_four else "set"
-        )
+        if active is None:
+            return None
+        return f"…\N{WORD JOINER}{active.last_four}" if active.last_four else "set"
 
     @display(description="rotate by", ordering="rotate_by")  # type: ignore[untyped-decorator]  # unfold's
     def rotation(self, row: ProviderCredential) -> str:

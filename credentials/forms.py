@@ -171,6 +171,11 @@ class _CredentialForm(ServiceForm):
         data["config"] = config
         return data
 
+    def _post_clean(self) -> None:
+        super()._post_clean()
+        if self.errors and self.cleaned_data.get("secret"):
+            self.add_error("secret", "Enter it once more: it isn't sent back to you with the rest.")
+
     def place(self, name: str, error: ValidationError) -> tuple[str, ValidationError]:
         """Show an error about a provider's setting at its field."""
         params = error.params or {}

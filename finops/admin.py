@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from unfold.decorators import display
 
 from axiom.lib.admin.base import ReadOnlyAdmin
@@ -95,10 +96,10 @@ class UsageRecordAdmin(ReadOnlyAdmin):
 
     @admin.display(description="model")
     def model_shown(self, row: UsageRecord) -> str:
-        """What was asked for, and what served it if that is something else."""
+        """What was asked for and, below, what served it if that has another name."""
         if row.model in {"", row.requested_model}:
             return row.requested_model
-        return f"{row.requested_model} → {row.model}"
+        return format_html("{}<br><small>{}</small>", row.requested_model, row.model)
 
     @display(description="outcome", label=OUTCOME_COLORS)  # type: ignore[untyped-decorator]  # unfold's
     def result(self, row: UsageRecord) -> str:

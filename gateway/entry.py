@@ -39,6 +39,7 @@ LIVE, READY = "/livez", "/readyz"
 _DJANGO = ("models", "models/", "openapi.json", "docs")
 # Watching costs a task, which answers that come within this time do without.
 WATCH_AFTER_SECONDS = 0.05
+LAGGING_SECONDS = 10.0
 
 
 def owns(path: str) -> bool:
@@ -201,6 +202,8 @@ async def _probe(path: str, send: Send) -> None:
         await send_json(send, 503, [], problem.body())
         return
     degraded = [] if process.store.healthy else ["database"]
+    if process.shipper.lag() > LAGGING_SECONDS:
+        degraded.append("ledger")
     body = msgspec.json.encode({"status": "ok" if process.ready else "stopping", "degraded": degraded})
     await send_json(send, 200 if process.ready else 503, [], body)
 

@@ -71,7 +71,7 @@ REFUSED = Counter(
 )
 UNRECORDED = Counter(
     "llm_gateway_unrecorded_ends",
-    "Ends of requests that the journal could not take; their admissions are completed later.",
+    "Refused requests whose record the journal could not take; nothing was sent to a provider.",
     registry=REGISTRY,
 )
 ACTIVE = Gauge(

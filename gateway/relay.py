@@ -9,6 +9,7 @@ from typing import Any
 from gateway.attempts import OpenedStream
 from gateway.errors import FailureClass, GatewayError, ProviderFailure
 from gateway.exchange import Exchange
+from gateway.providers.base import ChatStream
 from gateway.responses import Headers
 from gateway.upstream import UpstreamError, UpstreamProblem
 
@@ -65,11 +66,26 @@ async def relay_stream(
 async def _relay_events(opened: OpenedStream, send: Send, beat: "_Heartbeat") -> None:
     """Translate and send events until the provider ends. Raises ProviderFailure, UpstreamError."""
     feed = opened.stream.feed
-    async for chunk in opened.chunks:
-        if frames := feed(chunk):
-            beat.sent()
-            await send({"type": "http.response.body", "body": frames, "more_body": True})
-    await send({"type": "http.response.body", "body": opened.stream.finish(), "more_body": True})
+    try:
+        async for chunk in opened.chunks:
+            if frames := feed(chunk):
+                beat.sent()
+                await send({"type": "http.response.body", "body": frames, "more_body": True})
+    except UpstreamError:
+        closing = _closing_frames(opened.stream)
+        if closing is None:
+            raise
+    else:
+        closing = opened.stream.finish()
+    await send({"type": "http.response.body", "body": closing, "more_body": True})
+
+
+def _closing_frames(stream: ChatStream) -> bytes | None:
+    """Return the end of an answer that was complete before its connection broke; None if it wasn't."""
+    try:
+        return stream.finish()
+    except ProviderFailure:
+        return None
 
 
 def _as_failure(problem: ProviderFailure | UpstreamError | TimeoutError) -> ProviderFailure:

@@ -68,7 +68,7 @@ def record(exchange: Exchange, journal: Journal) -> None:
     try:
         journal.finish(_finished(exchange, used, now, estimated=estimated))
     except JournalUnavailable:
-        metrics.UNRECORDED.inc()  # admitted requests are completed from their admission when the disk is back
+        metrics.UNRECORDED.inc()  # never admitted, so never sent: an admitted request's end is never refused
     _count(exchange, used, now)
 
 

@@ -77,10 +77,10 @@ class AccessTokenAdmin(OrgScopedAdmin):
         ("What it may do", {"fields": ["scopes", "allowed_models", "expires_at"]}),
     )
     view_fieldsets = (
-        (None, {"fields": ["name", "masked", "status", "user", "team"]}),
-        ("What it may do", {"fields": ["scope_names", "models", "expires_at"]}),
+        (None, {"fields": ["name", "masked", "status", "person", "team_name"]}),
+        ("What it may do", {"fields": ["scope_names", "models", "expires"]}),
     )
-    readonly_fields = ("masked", "status", "models", "scope_names")
+    readonly_fields = ("masked", "status", "models", "scope_names", "person", "team_name", "expires")
     actions = ("revoke_selected",)
     actions_detail = ("revoke",)
 
@@ -116,6 +116,16 @@ class AccessTokenAdmin(OrgScopedAdmin):
     def masked(self, row: AccessToken) -> str:
         """What can be seen of the token."""
         return format_html("<code>{}{}_…</code>", PREFIX, row.key_id)
+
+    @admin.display(description="user", empty_value="nobody: a service")
+    def person(self, row: AccessToken) -> str | None:
+        """Whose calls these are."""
+        return row.user.email if row.user else None
+
+    @admin.display(description="team")
+    def team_name(self, row: AccessToken) -> str:
+        """Whose credentials it may use."""
+        return row.team.name if row.team else ""
 
     @admin.display(description="expires (UTC)", ordering="expires_at", empty_value="never")
     def expires(self, row: AccessToken) -> str | None:
@@ -155,6 +165,10 @@ class AccessTokenAdmin(OrgScopedAdmin):
         """Change."""
         token_update(actor=actor, token=row, **form.cleaned_data)
 
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Show the form; what follows is the page with the token, so there is only one way to save."""
+        return super().add_view(request, form_url, {"show_save_and_continue": False, **(extra_context or {})})
+
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
@@ -165,6 +179,7 @@ class AccessTokenAdmin(OrgScopedAdmin):
             "opts": self.opts,
             "token": obj,
             "base_url": request.build_absolute_uri(BASE_PATH),
+            "model": next((model for model in obj.allowed_models if "*" not in model), ""),
         }
         answer = TemplateResponse(request, "admin/token_created.html", context)
         answer["Cache-Control"] = "no-store"

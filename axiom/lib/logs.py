@@ -6,7 +6,7 @@ from axiom.lib.redaction import redact
 
 
 class RedactingFilter(logging.Filter):
-    """Rewrites every record's message (and its traceback's text) with whatever looks like a secret removed."""
+    """Removes whatever looks like a secret from every record's message and traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact in place; always keeps the record."""

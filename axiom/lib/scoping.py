@@ -4,7 +4,7 @@ Every model with tenant data uses TenantManager (or OrganizationManager), and ev
 websocket, export) reads through `visible_to`. A row that isn't in it doesn't exist for that person.
 """
 
-from typing import Any, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from django.db import models
 

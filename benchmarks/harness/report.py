@@ -80,10 +80,16 @@ def _ratios(record: Record) -> list[str]:
     ]
     for name, unit in (("chat", "req/s"), ("stream", "/s")):
         ours, theirs = record[name]["median"], base[f"proxy_{name}"]
-        lines.append(
-            f"| {name} | {ours['per_second']:,.0f} {unit} | {1000 / ours['cpu_ms']:,.0f} | {theirs['per_second']:,.0f} {unit} "
-            f"| {ours['cpu_ms']:.3f} | {theirs['cpu_ms']:.3f} | {ours['cpu_ms'] / theirs['cpu_ms']:.1f} |"
-        )
+        cells = [
+            name,
+            f"{ours['per_second']:,.0f} {unit}",
+            f"{1000 / ours['cpu_ms']:,.0f} {unit}",
+            f"{theirs['per_second']:,.0f} {unit}",
+            f"{ours['cpu_ms']:.3f}",
+            f"{theirs['cpu_ms']:.3f}",
+            f"{ours['cpu_ms'] / theirs['cpu_ms']:.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 

@@ -34,19 +34,18 @@ class EventReader:
             data = self._with_newlines(data)
         if self._tail:
             data = self._after_tail(data)
+        elif (events := _plain_events(data)) is not None:
+            self._at_start = False
+            return events
         blocks = data.split(b"\n\n")
-        self._tail += blocks.pop()
-        self._check_size(blocks, len(data))
+        if rest := blocks.pop():
+            self._tail += rest
+        if len(data) > MAX_EVENT_BYTES or len(self._tail) > MAX_EVENT_BYTES:
+            _check_size(max(map(len, (self._tail, *blocks))))
         if self._at_start and blocks:
             self._at_start = False
             blocks[0] = blocks[0].removeprefix(_BOM)
-        events = []
-        for block in blocks:
-            if block.startswith(_DATA) and len(block) > 6 and b"\n" not in block:  # nearly all of them
-                events.append(block[6:])
-            elif found := _data_of(block):
-                events.append(found)
-        return events
+        return [found for block in blocks if (found := _data_of(block))]
 
     def finish(self) -> bytes:
         """The body ended: return the data of an event whose blank line never came, else nothing."""
@@ -72,20 +71,30 @@ class EventReader:
         tail.clear()
         return whole
 
-    def _check_size(self, blocks: list[bytes], size: int) -> None:
-        if len(self._tail) <= MAX_EVENT_BYTES and size <= MAX_EVENT_BYTES:
-            return
-        if len(self._tail) > MAX_EVENT_BYTES or any(len(block) > MAX_EVENT_BYTES for block in blocks):
-            raise ProviderFailure(
-                Failure(FailureClass.SERVER_ERROR, "The provider sent an event that is too large.")
-            )
+
+def _check_size(size: int) -> None:
+    if size > MAX_EVENT_BYTES:
+        raise ProviderFailure(
+            Failure(FailureClass.SERVER_ERROR, "The provider sent an event that is too large.")
+        )
+
+
+def _plain_events(data: bytes) -> list[bytes] | None:
+    """Return the events of bytes that are nothing but whole ones of one data line: nearly all bytes are."""
+    if len(data) > MAX_EVENT_BYTES or not (data.startswith(_DATA) and data.endswith(b"\n\n")):
+        return None
+    events = data[len(_DATA) : -2].split(b"\n\ndata: ")
+    return events if data.count(b"\n") == 2 * len(events) and b"" not in events else None
 
 
 def _data_of(block: bytes) -> bytes:
-    """Return the data lines of an event, joined."""
+    """Return the data lines of an event as one line.
+
+    They are joined by a space: the data is JSON, in which a line end means the same.
+    """
     lines = []
     for line in block.split(b"\n"):
         name, _, value = line.partition(b":")
         if name == b"data":
             lines.append(value.removeprefix(b" "))
-    return b"\n".join(lines)
+    return b" ".join(lines)

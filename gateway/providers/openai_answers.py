@@ -90,7 +90,7 @@ def _conforms(row: Row, found: _Answer, choices: list[_Choice]) -> bool:
         and found.created > 0
         and isinstance(found.model, str)
         and found.model != ""
-        and (not isinstance(usage, dict) or conforming_usage(usage) is usage)
+        and conforming_usage(usage) is usage
         and all(_choice_conforms(choice) for choice in choices)
     )
 
@@ -139,9 +139,8 @@ def _repaired(row: Row, request: ChatRequest, document: Any) -> Answer:
         document["created"] = request.received_at
     if not (isinstance(model, str) and model):
         document["model"] = model = request.model
-    if isinstance(usage := document.get("usage"), dict):
-        document["usage"] = conforming_usage(usage)
-    return Answer(encode(document), read_usage(document.get("usage")), model)
+    usage = document["usage"] = conforming_usage(document.get("usage"))
+    return Answer(encode(document), read_usage(usage), model)
 
 
 def _repair_choice(request: ChatRequest, position: int, choice: Any) -> None:

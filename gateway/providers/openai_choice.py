@@ -54,7 +54,7 @@ class WireChoice(msgspec.Struct, gc=False):
     """The picked fields of a choice in one event."""
 
     delta: WireDelta | None = None
-    index: Any = 0
+    index: int | None = 0
     finish_reason: Any = None
     message: Any = None
 
@@ -113,6 +113,7 @@ class ChoiceState:
             or type(delta.content) not in _TEXT_TYPES
             or delta.reasoning is not None
             or choice.message is not None
+            or choice.index is None
         ):
             return False
         if not self.opened and (delta.role != "assistant" or delta.content is UNSET):

@@ -18,7 +18,7 @@ from gateway.providers.openai_errors import failure_in_answer
 from gateway.providers.openai_repairs import decode, encode, unreadable
 from gateway.providers.openai_requests import Fields, unsupported
 from gateway.providers.openai_rows import EmbeddingsRules, Row
-from gateway.providers.openai_usage import read_usage
+from gateway.providers.openai_usage import conforming_usage, read_usage
 from gateway.types import Answer, Connection, EmbeddingsRequest, WireRequest
 
 Raw = msgspec.Raw
@@ -87,14 +87,15 @@ def parse_embeddings(request: EmbeddingsRequest, body: bytes) -> Answer:
         raise _why_not(body) from None
     if found.error or not found.data:
         raise _why_not(body)
-    usage = read_usage(found.usage)
+    usage = read_usage(conforming_usage(found.usage))
     model = found.model if isinstance(found.model, str) and found.model else ""
     if usage and model and found.object == "list" and _conform(found.data, wants_text=request.base64):
         return Answer(body, usage, model)
     document = decode(body)
     document["object"] = "list"
     document["model"] = model or request.model
-    document["usage"] = document.get("usage") or {"prompt_tokens": 0, "total_tokens": 0}
+    if usage is None:
+        document["usage"] = {"prompt_tokens": 0, "total_tokens": 0}  # clients read it without looking
     document["data"] = _in_order([_vector(item, request) for item in document["data"]])
     return Answer(encode(document), usage, document["model"])
 

@@ -24,6 +24,7 @@ DONE = b"data: [DONE]\n\n"
 # A quote inside a JSON string is escaped, so these bytes can only be members of an object.
 _ROLE = b'"role":"assistant",'
 _NO_USAGE = (b',"usage":null', b', "usage": null')
+_NO_USAGE_AT_END = b',"usage":null}'
 
 
 class _Vendor(msgspec.Struct, gc=False):
@@ -146,7 +147,7 @@ class ChatStream(Tally):
             self._begin(event)
         if edited := self._as_it_came(event, choices, payload):
             for choice in choices:
-                self._choices[choice.index].note(choice, self)
+                self._state(choice.index).note(choice, self)
             return b"data: %b\n\n" % edited
         return self._repaired(payload)
 
@@ -167,13 +168,12 @@ class ChatStream(Tally):
             or event.object != OBJECT
             or event.usage
             or self._held_filter is not None
-            or b"\n" in payload
         ):
             return b""
         repeated_roles = 0
         for choice in choices:
             state = self._state(choice.index)
-            if state is None or not state.conforms(choice):
+            if not state.conforms(choice):
                 return b""
             if state.opened and choice.delta is not None and choice.delta.role is not UNSET:
                 repeated_roles += 1
@@ -190,10 +190,11 @@ class ChatStream(Tally):
         start = b'{"id":%b' % encode(identity)
         return b'{"id":%b%b' % (encode(self._id), payload[len(start) :]) if payload.startswith(start) else b""
 
-    def _state(self, index: Any) -> ChoiceState | None:
-        """Return what is known of a choice, making it when it is new; None when the index is none."""
-        state = self._choices.get(index) if type(index) is int else None
-        if state is None and type(index) is int:
+    def _state(self, index: int | None) -> ChoiceState:
+        """Return what is known of a choice, beginning it when it is new."""
+        state = self._choices.get(index or 0)
+        if state is None:
+            index = index or 0
             state = self._choices[index] = ChoiceState(f"call_{self._request.request_id}_{index}")
         return state
 
@@ -202,10 +203,8 @@ class ChatStream(Tally):
         document = decode(payload)
         kept = []
         for choice in document["choices"]:
-            if type(choice.get("index")) is not int:
-                choice["index"] = 0
-            state = self._state(choice["index"])
-            if state is not None and state.repair(choice, self):
+            choice["index"] = int(choice.get("index") or 0)
+            if self._state(choice["index"]).repair(choice, self):
                 kept.append(choice)
         if not kept:
             return b""
@@ -226,11 +225,9 @@ class ChatStream(Tally):
         if vendor is not None and vendor.error:
             raise ProviderFailure(failure_in_answer(decode(payload)))
         figures = event.usage or (vendor.usage if vendor is not None else None)
-        if not isinstance(figures, dict):
+        if (conforming := conforming_usage(figures)) is None:
             return
-        if (usage := read_usage(conforming := conforming_usage(figures))) is None:
-            return
-        self.usage = usage
+        self.usage = read_usage(conforming)
         self._usage_figures = conforming
         may_be_forwarded = (
             conforming is figures
@@ -239,7 +236,7 @@ class ChatStream(Tally):
             and (event.id, event.created, event.model) == (self._id, self._created, self._model)
             and event.object == OBJECT
         )
-        self._usage_event = payload if may_be_forwarded and b"\n" not in payload else b""
+        self._usage_event = payload if may_be_forwarded else b""
 
     def _usage_chunk(self) -> bytes:
         if self._usage_event:
@@ -269,7 +266,9 @@ class ChatStream(Tally):
 
 def _without_usage(payload: bytes) -> bytes:
     """Return the bytes without the empty usage that came because the gateway asked for it."""
-    for member in _NO_USAGE:
+    if payload.endswith(_NO_USAGE_AT_END):  # where most write it
+        return payload[: -len(_NO_USAGE_AT_END)] + b"}"
+    for member in _NO_USAGE if b'"usage"' in payload else ():
         payload = payload.replace(member, b"")
     return payload
 

@@ -12,12 +12,14 @@ _MAX_COUNT = 10**12  # tokens; no answer has more
 _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
-def conforming_usage(usage: dict[str, Any]) -> dict[str, Any]:
+def conforming_usage(usage: Any) -> dict[str, Any] | None:
     """Return the figures with all three totals, and with reasoning inside completion_tokens.
 
     xAI counts reasoning outside: there the total is prompt + completion + reasoning. The same object comes
-    back where nothing has to change.
+    back where nothing has to change, None where there are no figures.
     """
+    if not isinstance(usage, dict) or not _has_figures(usage):
+        return None
     prompt, completion, total = (_count(usage.get(name)) for name in _TOTALS)
     reasoning = _reasoning(usage)
     if reasoning and total == prompt + completion + reasoning:
@@ -28,12 +30,12 @@ def conforming_usage(usage: dict[str, Any]) -> dict[str, Any]:
     return {**usage, **dict(zip(_TOTALS, figures, strict=True))}
 
 
-def read_usage(usage: Any) -> Usage | None:
+def read_usage(usage: Mapping[str, Any] | None) -> Usage | None:
     """Return conforming figures as disjoint buckets; None when there are none.
 
     OpenAI's prompt_tokens contain cached, cache-write and audio tokens, completion_tokens audio tokens.
     """
-    if not isinstance(usage, dict) or not _has_figures(usage):
+    if usage is None:
         return None
     prompt = _details(usage, "prompt_tokens_details")
     completion = _details(usage, "completion_tokens_details")

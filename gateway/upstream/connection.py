@@ -125,6 +125,11 @@ class Connection(asyncio.Protocol):
         """Close the socket at once, whatever is going on."""
         self._end(UpstreamProblem.RESET)
 
+    def abort_from_any_thread(self) -> None:
+        """Close the socket soon: the garbage collector may run anywhere."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.abort)
+
     # -- waiting --
 
     async def _wait(self) -> None:
@@ -146,7 +151,7 @@ class Connection(asyncio.Protocol):
         self._timer = self._loop.call_at(self._deadline, self._on_timer)
 
     def _on_timer(self) -> None:
-        """One timer serves many waits, which only move the deadline: it is set anew when it comes too early."""
+        """One timer serves many waits, which only move the deadline: too early, it is set anew."""
         self._timer = None
         if self._waiter is None:
             return
@@ -160,7 +165,7 @@ class Connection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def _end(self, problem: UpstreamProblem) -> None:
-        """Close the socket. An answer that isn't complete has failed: with this problem, or an earlier one."""
+        """Close. An answer that isn't complete has failed with this problem, or an earlier one."""
         if not self.complete and self._problem is None:
             self._problem = problem
         if self.closed:

@@ -218,6 +218,11 @@ class HttpToolsResponse:
         if connection is not None:
             self._client.release(self._origin, connection)
 
+    def __del__(self) -> None:
+        """Nobody will close it any more, as when a task was cancelled just when its call came back."""
+        if self._connection is not None:
+            self._connection.abort_from_any_thread()
+
 
 def _pop_idle(origin: Origin, now: float) -> Connection | None:
     """Return the connection that was used last, if any is still good. `now` is in the loop's time."""

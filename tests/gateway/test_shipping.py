@@ -432,15 +432,15 @@ def test_stopping_breaks_off_a_long_backlog(
 
     monkeypatch.setattr(ledger, "append", slow)
     monkeypatch.setattr(shipping, "BATCH", 1)
-    for number in range(50):
+    for number in range(20):
         journal.finish(finished(f"{number:02d}"))
     shipper = Shipper(root, journal)
     shipper.start()
     shipper.stop(timeout=0.5)
     wait_until(lambda: not running())
-    assert 0 < len(ids()) < 50
+    assert 0 < len(ids()) < 20
     Shipper(root, journal).flush()
-    assert len(ids()) == 50
+    assert len(ids()) == 20
 
 
 @pytest.mark.django_db(transaction=True)

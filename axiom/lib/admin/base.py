@@ -14,7 +14,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -238,7 +238,7 @@ class OrgScopedAdmin(ModelAdmin):
         """Show the form; after a service refused it, show it again with what the service said."""
         context = {
             "show_save_and_add_another": False,
-            "show_history": access_of(request).may_somewhere(AUDIT_VIEW),
+            "show_history": bool(self.target_type) and access_of(request).may_somewhere(AUDIT_VIEW),
             **(extra_context or {}),
         }
         try:
@@ -284,7 +284,9 @@ class OrgScopedAdmin(ModelAdmin):
         """Leave it to the service, which writes the audit record."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Show the audit events about the row."""
+        """Show the audit events about the row; a record has no history of its own."""
+        if not self.target_type:
+            raise Http404
         row = self.get_object(request, unquote(object_id))
         if row is None:
             missing: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]  # the stubs leave it out

@@ -70,6 +70,8 @@ class ServiceForm(ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.organization is not None and self.instance.pk is None:
+            self.instance.organization = self.organization
         for name, field in self.fields.items():
             if isinstance(field, forms.ModelChoiceField):
                 field.queryset = self._offered(name, field.queryset)

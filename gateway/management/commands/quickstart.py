@@ -59,7 +59,9 @@ class Command(BaseCommand):
             else:
                 _follow_address(path)
         except OSError as problem:
-            raise CommandError(f"{path} cannot be written: {problem.strerror}. Nothing was set up.") from problem
+            raise CommandError(
+                f"{path} cannot be written: {problem.strerror}. Nothing was set up."
+            ) from problem
         self.stdout.write(_first_lines(path) if first_start else _later_lines(path))
         self.stdout.flush()
         if listening is not None:

@@ -29,7 +29,7 @@ def _read(raw: bytes, cuts: list[int] | None = None) -> tuple[list[bytes], bytes
         (b": a comment\ndata: a\n\n", [b"a"]),
         (b"event: ping\n\ndata: a\n\n", [b"a"]),
         (b"event: message\nid: 5\nretry: 3000\ndata: a\n\n", [b"a"]),
-        (b"data: a\ndata: b\n\n", [b"a\nb"]),
+        (b"data: a\ndata: b\n\n", [b"a b"]),
         (b"data:\n\ndata: \n\ndata: a\n\n", [b"a"]),
         (b"data\n\ndata: a\n\n\n\n\ndata: b\n\n", [b"a", b"b"]),
         (b"data:  two spaces\n\n", [b" two spaces"]),

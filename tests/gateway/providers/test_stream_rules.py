@@ -445,7 +445,7 @@ _json = st.recursive(
     | st.dictionaries(
         st.sampled_from(
             ["choices", "delta", "index", "tool_calls", "function", "arguments", "id", "name", "content",
-             "role", "finish_reason", "usage", "error", "x_groq", "prompt_tokens", "cost", "object", "message"]
+             "role", "finish_reason", "usage", "error", "x_groq", "prompt_tokens", "object", "message"]
         ),
         inner,
         max_size=5,

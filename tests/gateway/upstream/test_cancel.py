@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import os
-import socket
 from collections.abc import Callable, Sequence
 
 import psutil  # type: ignore[import-untyped]  # it brings no types
@@ -23,14 +22,10 @@ from tests.fakes.upstream import (
     floods,
     full_backlog,
 )
-from tests.gateway.upstream.conftest import TIMEOUTS, LoopbackPolicy, wire
+from tests.gateway.upstream.conftest import TIMEOUTS, LoopbackPolicy, loopback_lookup, wire
 
 AT_ONCE = 0.05  # seconds
 HOST = "provider.example"
-
-
-async def loopback_lookup(host: str, port: int) -> Sequence[Address]:
-    return (Address(socket.AF_INET, ("127.0.0.1", port)),)
 
 
 async def reads_nothing(visit: Visit) -> None:

@@ -44,16 +44,22 @@ async def closes_at_once(visit: Visit) -> None:
     await visit.request()
 
 
+async def call(upstream: Upstream, request: WireRequest, timeouts: Timeouts) -> bytes:
+    """Make the whole call; fail the test if none of the limits ends it."""
+    async with asyncio.timeout(5):
+        opened = await upstream.open(request, timeouts)
+        try:
+            return await opened.read(LIMIT)
+        finally:
+            opened.close()
+
+
 async def outcome(
     upstream: Upstream, request: WireRequest, timeouts: Timeouts
 ) -> tuple[UpstreamProblem, bool]:
     """Make the whole call and return what it failed with."""
     with pytest.raises(UpstreamError) as caught:
-        opened = await upstream.open(request, timeouts)
-        try:
-            await opened.read(LIMIT)
-        finally:
-            opened.close()
+        await call(upstream, request, timeouts)
     return caught.value.problem, caught.value.sent
 
 
