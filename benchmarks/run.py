@@ -99,7 +99,7 @@ def _measure_gateway(
         record["exit_code"] = gateway.stop()
         return record
     except BenchError as problem:
-        raise BenchError(f"{problem}\nThe gateway's last words:\n{gateway.pinned.tail()}") from problem
+        raise BenchError(f"{problem}\n{gateway.pinned.last_words()}") from problem
     finally:
         gateway.stop()
 

@@ -22,6 +22,7 @@ from credentials.models import ProviderCredential
 from tenants.models import Team, User
 
 CONNECTION = ("provider", "base_url", "config")
+SECRETS = ("secret", "clear_secret")
 
 
 class MappingField(forms.CharField):
@@ -195,8 +196,8 @@ class _CredentialForm(ServiceForm):
         What decides where the secret is sent goes together.
         """
         data = self.cleaned_data
-        plain = [name for name in self._meta.fields or () if name in self.changed_data]
-        wanted = {name: data[name] for name in [*plain, *CONNECTION]}
+        changed = [name for name in self.changed_data if name in data and name not in SECRETS]
+        wanted = {name: data[name] for name in [*changed, *CONNECTION]}
         return {**wanted, "secret": data["secret"] or None, "clear_secret": data.get("clear_secret", False)}
 
 

@@ -1,5 +1,6 @@
 """Runs uvicorn on a socket that listens already: in this process, or over several workers."""
 
+import os
 import signal
 import socket
 from types import FrameType
@@ -35,7 +36,7 @@ def serve(listening: socket.socket) -> None:
         backlog=BACKLOG,
     )
     if settings.WEB_CONCURRENCY > 1:
-        _forget_old_metrics()
+        _share_metrics()
         Multiprocess(config, sockets=[listening]).run()
         return
     # uvicorn raises the signal again when it has closed everything; by then there is nothing to interrupt.
@@ -45,8 +46,12 @@ def serve(listening: socket.socket) -> None:
     server.run(sockets=[listening])
 
 
-def _forget_old_metrics() -> None:
-    """Remove the figures of processes that are gone from the directory that the workers share."""
+def _share_metrics() -> None:
+    """Have the workers share their figures in a directory, without those of processes that are gone.
+
+    prometheus_client looks at the variable when it is imported: in the workers, which are new processes.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.PROMETHEUS_DIR)
     settings.PROMETHEUS_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     for stale in settings.PROMETHEUS_DIR.glob("*.db"):
         stale.unlink()

@@ -38,15 +38,15 @@ class Gateway:
         self._setup = setup
         self._var = setup.state / "var"
         self._var.mkdir(mode=0o700)
-        self.port = free_port()
         self._env = self._environment()
         self._manage("migrate", "--no-input", "--verbosity", "0")
         self.token = self._configure()
+        self.port = free_port()
         self.pinned = Pinned(
             [sys.executable, "manage.py", "serve"],
             cpu=setup.cpu,
             log=setup.state / "gateway.log",
-            env=self._env,
+            env={**self._env, "PORT": str(self.port)},
             cwd=setup.tree,
         )
         self.start_seconds = self.pinned.wait_until(self._is_ready, seconds=START_SECONDS)
@@ -70,7 +70,6 @@ class Gateway:
             "AXIOM_EGRESS_ALLOW": "127.0.0.0/8",
             "BENCH_UPSTREAM_KEY": "sk-bench-" + secrets.token_hex(24),
             "HOST": "127.0.0.1",
-            "PORT": str(self.port),
         }
         if self._setup.database_url:
             env["DATABASE_URL"] = self._setup.database_url

@@ -57,6 +57,12 @@ class Pinned:
             time.sleep(0.05)
         return time.monotonic() - started
 
+    def last_words(self) -> str:
+        """Return whether it still runs and the end of its output."""
+        code = self._popen.poll()
+        state = "still runs" if code is None else f"has ended with code {code}"
+        return f"{self.name} {state}:\n{self.tail()}"
+
     def tail(self, lines: int = 20) -> str:
         """Return the end of its output."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -183,10 +183,12 @@ class ChoiceState:
     def _note_call(self, fragment: WireCall, tally: Tally) -> None:
         tally.started = True
         call = self._slots.get(fragment.index) or self._begin_call(fragment.index, fragment.id)
-        call.named = True
-        if fragment.function is not None and fragment.function.arguments:
+        function = fragment.function
+        assert function is not None
+        call.named = call.named or bool(function.name)
+        if function.arguments:
             call.has_arguments = True
-            tally.count(fragment.function.arguments)
+            tally.count(function.arguments)
 
     def _begin_call(self, slot: int, identity: Any) -> _Call:
         position = len(self._calls)
@@ -295,13 +297,18 @@ class ChoiceState:
             call.has_arguments = True
             tally.count(arguments)
         if not call.is_custom:
-            fragment["function"] = _function(call, name, arguments, function)
+            fragment["function"] = {
+                **_name(call, name, begins=bool(written)),
+                "arguments": arguments,
+                **function,
+            }
         return {"index": call.position, **written, **fragment}
 
 
-def _function(call: _Call, name: Any, arguments: str, rest: dict[str, Any]) -> dict[str, Any]:
-    """Return the function member of a fragment; the name is written once."""
-    if call.named or not isinstance(name, str) or not name:
-        return {"arguments": arguments, **rest}
-    call.named = True
-    return {"name": name, "arguments": arguments, **rest}
+def _name(call: _Call, name: Any, *, begins: bool) -> dict[str, str]:
+    """Return the name's member: once, where the call begins, or as soon as it is known."""
+    text = name if isinstance(name, str) and not call.named else ""
+    if not (text or begins):
+        return {}
+    call.named = text != ""
+    return {"name": text}

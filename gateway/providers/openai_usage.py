@@ -92,7 +92,7 @@ def _decimal(value: Any) -> Decimal | None:
         return None
     try:
         number = Decimal(str(value)[: 2 * _MAX_DIGITS])
-    except (InvalidOperation, ValueError):
+    except InvalidOperation:
         return None
     return number if number.is_finite() and number >= 0 and abs(number.adjusted()) <= _MAX_DIGITS else None
 

@@ -10,6 +10,7 @@ the request after the one it belongs to.
 import asyncio
 import socket
 from collections.abc import Callable
+from itertools import chain
 from typing import cast
 
 import httptools
@@ -17,11 +18,12 @@ import httptools
 from gateway.upstream.port import UpstreamError, UpstreamProblem
 
 HEAD_LIMIT = 64 * 1024  # bytes of a response's headers, and of anything else that is not body
+CLOCK_GRAIN = 0.001  # seconds: uvloop's clock
 HIGH_WATER = 256 * 1024  # bytes of body held for a slow reader before reading from the provider stops
 
 
 class UnexpectedBytes(Exception):
-    """Raised inside the parser's callbacks to stop it; never leaves this file."""
+    """Stops the parser from inside its callbacks; never leaves this file."""
 
 
 class Connection(asyncio.Protocol):
@@ -53,6 +55,7 @@ class Connection(asyncio.Protocol):
         self.complete = False
         self._keep_alive = False
         self._problem: UpstreamProblem | None = None
+        self._fields: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
         self._held = 0  # bytes in _pieces
         self._overhead = 0  # bytes since the last one that was body
@@ -101,7 +104,7 @@ class Connection(asyncio.Protocol):
         return (
             self.complete
             and self._keep_alive
-            and not self.closed
+            and not self._paused
             and self._transport is not None
             and not self._transport.get_write_buffer_size()
         )
@@ -153,12 +156,12 @@ class Connection(asyncio.Protocol):
     def _on_timer(self) -> None:
         """One timer serves many waits, which only move the deadline: too early, it is set anew."""
         self._timer = None
-        if self._waiter is None:
+        if self._waiter is None or self._waiter.done():
             return
-        if self._loop.time() < self._deadline - 0.001:
+        if self._loop.time() < self._deadline - CLOCK_GRAIN:
             self._set_timer()
-            return
-        self._end(self._late)
+        else:
+            self._end(self._late)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -171,6 +174,7 @@ class Connection(asyncio.Protocol):
         if self.closed:
             return
         self.closed = True
+        self._asked = False
         self._ended(self)
         if self._timer is not None:
             self._timer.cancel()
@@ -234,25 +238,24 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Note a header; trailers are ignored."""
-        if self.status:
-            return
-        key = name.decode("latin-1").lower()
-        text = value.decode("latin-1")
-        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        if not self.status:
+            self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Take the status, of the final response only."""
+        """Take status and headers, of the final response only."""
         status = self._parser.get_status_code()
         if status < 200:
-            self.headers.clear()
+            self._fields.clear()
             return
-        if self._overhead > HEAD_LIMIT and self._head_size() > HEAD_LIMIT:
+        if self._overhead > HEAD_LIMIT and sum(map(len, chain.from_iterable(self._fields))) > HEAD_LIMIT:
             raise UnexpectedBytes
+        headers = self.headers
+        for name, value in self._fields:
+            key = name.decode("latin-1").lower()
+            text = value.decode("latin-1")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
         self.status = status
         self._overhead = 0
-
-    def _head_size(self) -> int:
-        return sum(len(name) + len(value) for name, value in self.headers.items())
 
     def on_body(self, body: bytes) -> None:
         """Hold a piece of the body; too much of it stops reading until it is taken."""

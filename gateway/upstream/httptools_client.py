@@ -21,7 +21,7 @@ CACHED_HEADS = 1024
 
 PORTS = {"http": 80, "https": 443}
 TARGET_SAFE = "%/:?#[]@!$&'()*+,;=~"  # what may stand in a request target as it is, escapes included
-HOST_NAME = re.compile(r"[a-z0-9._-]+")
+HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})  # ours to set
@@ -124,6 +124,7 @@ class HttpToolsUpstream:
             raise UpstreamError(kind, sent=False) from problem
         if self._closed:
             connection.abort()
+            raise UpstreamError(UpstreamProblem.CONNECT, sent=False)
         return connection
 
     async def _start(self, origin: Origin, peer: socket.socket, seconds: float) -> Connection:
@@ -147,8 +148,12 @@ class HttpToolsUpstream:
         return connection
 
     def _sweep(self) -> None:
-        """Close what has been idle for too long; runs for as long as there are connections."""
+        """Close what has been idle for too long; runs for as long as there are connections.
+
+        Heads hold secrets: dropping them here keeps none that was rotated away.
+        """
         self._sweeper = None
+        self._prepared.clear()
         loop = asyncio.get_running_loop()
         for origin in self._origins.values():
             for connection in origin.idle:

@@ -90,6 +90,9 @@ def ask_for_all(
 
     What the service refuses is raised, which undoes them all (OrgScopedAdmin.changelist_view shows it).
     """
+    if not rows:
+        admin.message_user(request, "Nothing was selected.", messages.WARNING)
+        return None
     if "confirmed" in request.POST:
         with refusals_as_validation_errors():
             for row in rows:

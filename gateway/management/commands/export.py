@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from gateway.manifest.document import export_manifest
 from tenants.models import Organization
@@ -18,10 +19,17 @@ class Command(BaseCommand):
         parser.add_argument("--organization", metavar="SLUG", help="Only this one.")
 
     def handle(self, *args: Any, organization: str | None = None, **options: Any) -> None:
-        """Write the YAML. Raises CommandError when there is no such organization."""
+        """Write the YAML. Raises CommandError when there is no such organization or no database."""
         chosen = Organization.objects.order_by("slug")
         if organization is not None:
             chosen = chosen.filter(slug=organization)
-            if not chosen.exists():
-                raise CommandError(f"There is no organization {organization}.")
-        self.stdout.write(export_manifest(chosen), ending="")
+        try:
+            found = list(chosen)
+            written = export_manifest(found)
+        except DatabaseError as problem:
+            raise CommandError(
+                f"The database can't be used ({problem}): `manage.py migrate` makes its tables."
+            ) from problem
+        if organization is not None and not found:
+            raise CommandError(f"There is no organization {organization}.")
+        self.stdout.write(written, ending="")

@@ -202,7 +202,7 @@ def _hear_choice(heard: Heard, choice: dict[str, Any], *, is_first: bool) -> Non
     delta = choice["delta"]
     assert ("role" in delta) == is_first
     assert "message" not in choice
-    assert "reasoning" not in delta
+    assert delta.get("reasoning") is None
     if choice["index"] == 1:
         heard.text1 += delta.get("content") or ""
     else:
@@ -217,7 +217,8 @@ def _hear_choice(heard: Heard, choice: dict[str, Any], *, is_first: bool) -> Non
             heard.calls[index] = [fragment["id"], function["name"], function["arguments"]]
             continue
         assert not fragment.keys() & {"id", "type"}
-        assert "name" not in function
+        assert "name" not in function or not heard.calls[index][1]
+        heard.calls[index][1] += function.get("name", "")
         heard.calls[index][2] += function["arguments"]
     if choice["finish_reason"] == "tool_calls":
         assert heard.calls

@@ -146,6 +146,7 @@ def test_reasoning_counted_outside_is_folded_in() -> None:
         ({"cost": {"total_cost": None}}, None),
         ({"cost": -1}, None),
         ({"cost": "NaN"}, None),
+        ({"cost": "free"}, None),
         ({"cost": True}, None),
         ({"cost": 1e300}, None),
         ({"cost": 10**400}, None),
@@ -226,6 +227,10 @@ def test_custom_tool_calls_stay_as_they_are() -> None:
     custom = {"id": "c1", "type": "custom", "custom": {"name": "grep", "input": "x"}}
     raw = json.dumps(answer(choices=[choice("tool_calls", tool_calls=[custom], content=None)])).encode()
     assert ADAPTERS["openai"].parse_chat(chat_request(), raw).body is raw
+    repaired = ADAPTERS["openai"].parse_chat(
+        chat_request(), raw.replace(b'"id": "c1", "object"', b'"object"')
+    )
+    assert json.loads(repaired.body)["choices"][0]["message"]["tool_calls"] == [custom]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import FailureClass, ProviderFailure
+from gateway.providers.openai_repairs import encode
 from gateway.providers.registry import ADAPTERS
 from tests.gateway.providers.samples import RECEIVED_AT, Heard, chat_request, hear, replay
 
@@ -72,6 +73,7 @@ def test_the_role_chunk_is_no_beginning_and_text_is_one() -> None:
         delta(reasoning_content="Hm"),
         delta(refusal="No."),
         delta(audio={"id": "a1", "data": "AAAA"}),
+        delta(audio={"id": "a1", "data": "AAAA"}, reasoning=""),
         delta(tool_calls=[call(0, "c1", "f", "")]),
         delta(finish="stop"),
     ],
@@ -239,9 +241,10 @@ def test_reasoning_is_written_once_under_one_name() -> None:
     assert heard.reasoning == "Hm"
 
 
-@pytest.mark.parametrize("content", [5, {"a": 1}, None])
-def test_content_that_is_no_text_is_left_out(content: Any) -> None:
-    assert translate(ROLE, event(delta(content=content, reasoning="")), STOP).text == ""
+@pytest.mark.parametrize("odd", [5, {"a": 1}, None])
+def test_what_is_no_text_is_left_out(odd: Any) -> None:
+    heard = translate(ROLE, event(delta(content=odd, reasoning=odd, reasoning_content=odd)), STOP)
+    assert (heard.text, heard.reasoning) == ("", "")
 
 
 def test_mistrals_parts_become_text_and_reasoning() -> None:
@@ -249,9 +252,10 @@ def test_mistrals_parts_become_text_and_reasoning() -> None:
         {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]},
         {"type": "text", "text": "Hi"},
         {"type": "reference", "reference_ids": [1]},
+        "!",
     ]
     heard = translate(ROLE, event(delta(content=parts)), STOP, slug="mistral")
-    assert (heard.text, heard.reasoning) == ("Hi", "Hm")
+    assert (heard.text, heard.reasoning) == ("Hi!", "Hm")
 
 
 def test_output_bytes_count_utf8() -> None:
@@ -335,15 +339,9 @@ def test_a_name_that_comes_after_the_id_is_kept() -> None:
         event(delta(tool_calls=[call(0, "a", None, "")])),
         event(delta(tool_calls=[call(0, None, "f", "{}")])),
     ]
-    output = replay(
-        ADAPTERS["openai"].open_chat_stream(chat_request(stream=True)), b"".join([ROLE, *events, CALLED])
-    )
-    names = [
-        fragment["function"].get("name")
-        for frame in output.split(b"\n\n")[:-2]
-        for fragment in json.loads(frame[6:])["choices"][0]["delta"].get("tool_calls", ())
-    ]
-    assert names == [None, "f"]
+    assert translate(ROLE, *events, CALLED).tool_calls == [["a", "f", "{}"]]
+    begun = event(delta(tool_calls=[call(0, "a", "", "") | {"type": "function"}]))
+    assert translate(ROLE, begun, events[1], CALLED).tool_calls == [["a", "f", "{}"]]
 
 
 @pytest.mark.parametrize("identity", [None, "", "null"])
@@ -383,6 +381,7 @@ def test_several_choices_in_one_event_are_kept_apart() -> None:
 def test_the_same_choice_twice_in_one_event_is_read_in_order() -> None:
     twice = event(delta(role="assistant", content="a"), delta(content="b"), delta(finish="stop"))
     assert translate(twice).text == "ab"
+    assert translate(ROLE, event(delta(content="a"), delta(content="b")), STOP).text == "ab"
 
 
 # Usage.
@@ -437,6 +436,22 @@ def test_no_bytes_raise_anything_but_a_provider_failure(pieces: list[bytes]) -> 
     stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
     with pytest.raises(ProviderFailure):
         replay(stream, ROLE + b"".join(b"data: " + piece + b"\n\n" for piece in pieces))
+
+
+def test_no_depth_of_nesting_raises_anything_but_a_provider_failure() -> None:
+    for depth in range(500, 1000):
+        deep = event(delta(finish="eos_token"), x="X").replace(b'"X"', b"[" * depth + b"]" * depth)
+        stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+        with suppress(ProviderFailure):
+            assert hear(replay(stream, deep)).finish_reason == "stop"
+
+
+def test_a_repair_that_is_nested_too_deeply_is_a_provider_failure() -> None:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(ProviderFailure, match="cannot be read"):
+        encode(deep)
 
 
 _json = st.recursive(

@@ -196,19 +196,19 @@ async def test_text_that_cannot_be_a_name(upstream: Upstream) -> None:
 
 
 async def test_first_byte_limit_does_not_apply_to_the_body(upstream: Upstream) -> None:
-    timeouts = replace(TIMEOUTS, first_byte=0.3, idle=0.3)
+    timeouts = replace(TIMEOUTS, first_byte=0.5, idle=0.5)
 
     async def script(visit: Visit) -> None:
         await visit.request()
         await visit.send(STREAM_HEAD)
-        for position in range(5):
-            await asyncio.sleep(0.15)
+        for position in range(3):
+            await asyncio.sleep(0.2)
             await visit.send(chunk(b"%d" % position))
         await visit.send(STREAM_END)
 
     async with FakeProvider(script) as provider:
         opened = await upstream.open(wire(provider.url), timeouts)
-        assert await opened.read(LIMIT) == b"01234"
+        assert await opened.read(LIMIT) == b"012"
         opened.close()
 
 
@@ -232,12 +232,12 @@ async def test_limits_start_anew_with_each_request(upstream: Upstream) -> None:
     async def script(visit: Visit) -> None:
         while True:
             await visit.request()
-            await asyncio.sleep(0.12)
+            await asyncio.sleep(0.3)
             await visit.send(response(b"ok"))
 
     async with FakeProvider(script) as provider:
-        for _ in range(4):
-            opened = await upstream.open(wire(provider.url), SHORT)
+        for _ in range(2):
+            opened = await upstream.open(wire(provider.url), replace(TIMEOUTS, first_byte=0.5))
             assert await opened.read(LIMIT) == b"ok"
             opened.close()
     assert len(provider.visits) == 1

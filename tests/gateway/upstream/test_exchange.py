@@ -203,6 +203,36 @@ async def test_never_reuses_a_connection_that_cannot_be_trusted(upstream: Upstre
     assert len(provider.visits) == 3
 
 
+async def test_nothing_of_an_answer_reaches_the_next(upstream: Upstream) -> None:
+    raw = iter(
+        [
+            STREAM_HEAD + chunk(b"ok") + b"0\r\nX-Sum: 1\r\nX-Last: 2\r\n\r\n",
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + response(b"ok", headers=("X-A: 1",)),
+            b"HTTP/1.1 204 No Content\r\nX-B: 1\r\n\r\n",
+            response(b"ok", status="500 Oops", headers=()),
+        ]
+    )
+
+    async def script(visit: Visit) -> None:
+        while True:
+            await visit.request()
+            await visit.send(next(raw))
+
+    seen = []
+    async with FakeProvider(script) as provider:
+        for _ in range(4):
+            opened = await upstream.open(wire(provider.url), TIMEOUTS)
+            seen.append((opened.status, sorted(opened.headers), await opened.read(LIMIT)))
+            opened.close()
+    assert len(provider.visits) == 1
+    assert seen == [
+        (200, ["content-type", "transfer-encoding"], b"ok"),
+        (200, ["content-length", "x-a"], b"ok"),
+        (204, ["x-b"], b""),
+        (500, ["content-length"], b"ok"),
+    ]
+
+
 async def test_drops_an_idle_connection_on_which_something_came(upstream: Upstream) -> None:
     async def script(visit: Visit) -> None:
         await visit.request()
@@ -334,7 +364,16 @@ async def test_never_sends_a_header_that_would_become_two(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://", "http://:80/", "http://a:99999/", "ftp://127.0.0.1/", "no url at all"]
+    "url",
+    [
+        "http://",
+        "http://:80/",
+        "http://a:99999/",
+        "http://.a/",
+        "ftp://127.0.0.1/",
+        "http://a b/",
+        "no url at all",
+    ],
 )
 async def test_refuses_what_is_not_an_address(upstream: Upstream, url: str) -> None:
     with pytest.raises(UpstreamError) as caught:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from gateway.upstream.httptools_client import HttpToolsUpstream
 from gateway.upstream.port import Upstream, UpstreamError, UpstreamProblem
 from tests.fakes.certificates import Authority
 from tests.fakes.upstream import (
@@ -82,10 +83,8 @@ async def test_refuses_to_talk_to_a_provider_that_cannot_prove_who_it_is(
         assert provider.requests == []
 
 
-async def test_trusts_the_system_s_authorities_only_by_default(
-    make: Callable[..., Upstream], authority: Authority
-) -> None:
-    client = make(LoopbackPolicy(), lookup=loopback_lookup)
+async def test_trusts_the_system_s_authorities_only_by_default(authority: Authority) -> None:
+    client = HttpToolsUpstream(LoopbackPolicy(), lookup=loopback_lookup)
     async with FakeProvider(answers(response()), tls=authority.server_context(HOST)) as provider:
         with pytest.raises(UpstreamError) as caught:
             await call(client, provider)
