@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -201,7 +201,9 @@ class _CredentialForm(ServiceForm):
         return {**wanted, "secret": data["secret"] or None, "clear_secret": data.get("clear_secret", False)}
 
 
-CredentialForm = type("CredentialForm", (_CredentialForm,), dict(setting_fields()))
+CredentialForm = cast(
+    "type[_CredentialForm]", type("CredentialForm", (_CredentialForm,), dict(setting_fields()))
+)
 
 
 class RotateForm(forms.Form):

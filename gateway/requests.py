@@ -64,6 +64,7 @@ _BodyT = TypeVar("_BodyT", _ChatBody, _EmbeddingsBody)
 
 def parse_chat(body: bytes, request_id: str, received_at: int) -> ChatRequest:
     """Read a chat completions body. Raises InvalidRequest, naming the field."""
+    body = _without_second_model(body)
     found = _decode(_chat_decoder, body)
     if found.stream_options is not None and not found.stream:
         raise InvalidRequest(
@@ -83,6 +84,7 @@ def parse_chat(body: bytes, request_id: str, received_at: int) -> ChatRequest:
 
 def parse_embeddings(body: bytes, request_id: str, received_at: int) -> EmbeddingsRequest:
     """Read an embeddings body. Raises InvalidRequest, naming the field."""
+    body = _without_second_model(body)
     found = _decode(_embeddings_decoder, body)
     if found.encoding_format not in {None, "float", "base64"}:
         raise InvalidRequest(
@@ -117,6 +119,19 @@ def _decode(decoder: "msgspec.json.Decoder[_BodyT]", body: bytes) -> _BodyT:
         raise InvalidRequest(
             f"We could not parse the JSON body of your request: {problem}.", code="invalid_json"
         ) from None
+
+
+def _without_second_model(body: bytes) -> bytes:
+    """Return the body with one `model` member: a provider that reads the first of two would run another one.
+
+    The common body, which has the word once, is returned as it is.
+    """
+    if body.count(b'"model"') < 2:
+        return body
+    try:
+        return msgspec.json.encode(msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return body  # the decoder that follows says what is wrong with it
 
 
 def _require_utf8(body: bytes) -> None:

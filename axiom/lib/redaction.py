@@ -9,7 +9,7 @@ _LOOKS_SECRET = re.compile(
     r"|\b(?:sk|pk|rk|gsk|xai|csk|pplx|hf|key)[-_][A-Za-z0-9*_-]{8,}"  # well-known vendor prefixes
     r"|\b(?:AKIA|ASIA|AIza)[A-Za-z0-9_-]{8,}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+"  # JSON web tokens
-    r"|(?i:bearer)\s+[A-Za-z0-9._~+/=-]{8,}"
+    r"|(?i:bearer)\s+(?=\S*\d)[A-Za-z0-9._~+/=-]{8,}"
     r"|\b(?:org|proj|acct|user)-(?=[A-Za-z]*\d)[A-Za-z0-9]{6,}"  # account and project ids
     r"|arn:aws[^\s\"']+"
     r"|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,})"

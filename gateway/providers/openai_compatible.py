@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from functools import partial
 from urllib.parse import urlsplit
 
-from credentials.kinds import KINDS
 from gateway.providers.base import Adapter
 from gateway.providers.openai_answers import parse_chat
 from gateway.providers.openai_embeddings import build_embeddings, parse_embeddings
@@ -31,7 +30,7 @@ COMMON_HEADERS = (
 
 def connect(row: Row, settings: CredentialSettings) -> Connection:
     """Return the addresses and headers of a credential; the key goes into a header and nowhere else."""
-    base_url = (settings.base_url or KINDS[row.slug].base_url).strip().rstrip("/")
+    base_url = settings.base_url.strip().rstrip("/")
     parts = urlsplit(base_url)
     if not parts.path:
         base_url += row.default_path

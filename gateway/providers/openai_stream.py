@@ -255,7 +255,9 @@ class ChatStream(Tally):
         return self._translate(payload)
 
     def _unnamed_finishes(self) -> bytes:
-        """Return finish chunks for calls that ended with an empty finish reason (seen at xAI)."""
+        """Return finish chunks for calls that ended with an empty finish reason (seen at xAI), and [DONE]."""
+        if not self._over:
+            return b""
         closing = ((index, state.close()) for index, state in self._choices.items())
         return b"".join(
             self._frame({**self._identity(), "choices": [{"index": index, **choice}]})

@@ -14,9 +14,9 @@ from tenants.models import AccessToken, Organization, Team, User
 class LeakyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """Shows and changes everything for everybody, the way Django's tutorial does it."""
 
-    list_filter = ("organization",)
+    list_filter: tuple[str, ...] = ("organization",)
     search_fields = ("name",)
-    date_hierarchy = "created_at"
+    date_hierarchy: str | None = "created_at"
 
     def _yes(self, *args: Any, **kwargs: Any) -> bool:
         return True

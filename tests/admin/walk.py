@@ -144,6 +144,7 @@ class Walk:
         for kind, url, data in forms:
             fields = self._choice_fields(url) if data else {}
             for name, field in fields.items():
+                assert field.queryset is not None
                 forged = self._foreign_id(field.queryset.model)
                 value = [forged] if isinstance(field, ModelMultipleChoiceField) else forged
                 self._post(kind, url, {**data, name: value})

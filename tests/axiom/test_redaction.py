@@ -39,6 +39,7 @@ def test_secrets_and_accounts_are_removed(secret: str) -> None:
         "a user-provided value and an org-internal one",
         "Unsupported value: 'temperature' does not support 0.2 with this model.",
         "risk-free skating",
+        "Bearer authentication failed",
     ],
 )
 def test_ordinary_text_is_left_alone(text: str) -> None:

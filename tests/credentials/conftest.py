@@ -4,10 +4,13 @@ import base64
 from collections.abc import Callable
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from audit.models import AuditEvent
+from axiom.lib.redaction import Secret
 from credentials.models import ProviderCredential
 from credentials.services import credential_create
+from credentials.vault import open_secret
 from tenants.actors import Actor, actor_for_user
 from tenants.models import Membership, Organization, Role, Team, User
 
@@ -15,6 +18,19 @@ SECRET = "sk-canary-0123456789-abcd"
 OTHER_SECRET = "sk-canary-9876543210-wxyz"
 OLD_KEY = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="  # the key ring of tests.settings
 NEW_KEY = "newer:" + base64.b64encode(bytes(range(100, 132))).decode()
+
+
+LastEvent = Callable[[], AuditEvent]
+
+
+def secret_of(credential: ProviderCredential) -> Secret | None:
+    """Open the credential's secret as it is stored now."""
+    return open_secret(ProviderCredential.objects.get(pk=credential.pk))
+
+
+def fields_of(error: pytest.ExceptionInfo[ValidationError]) -> set[str]:
+    """Return the fields that a refusal names."""
+    return set(error.value.message_dict)
 
 
 @pytest.fixture
@@ -68,6 +84,6 @@ def credential(owner: Actor, acme: Organization) -> ProviderCredential:
 
 
 @pytest.fixture
-def last_event(db: None) -> Callable[[], AuditEvent]:
+def last_event(db: None) -> LastEvent:
     """Return the newest audit event."""
     return lambda: AuditEvent.objects.latest("id")

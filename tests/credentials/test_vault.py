@@ -144,7 +144,7 @@ def test_a_data_key_copied_to_another_organization_does_not_open(
 ) -> None:
     stolen = OrganizationKey.objects.get(organization=acme).wrapped_key
     OrganizationKey.objects.filter(organization=globex).update(wrapped_key=stolen)
-    refusal(foreign)
+    assert f"the data key of organization {globex.pk} doesn't open" in refusal(foreign)
 
 
 def test_a_credential_moved_with_its_data_key_does_not_open(
@@ -153,6 +153,17 @@ def test_a_credential_moved_with_its_data_key_does_not_open(
     OrganizationKey.objects.filter(organization=acme).update(organization=globex)
     ProviderCredential.objects.filter(pk=credential.pk).update(organization=globex)
     refusal(credential)
+
+
+def test_even_with_one_data_key_for_all_a_secret_stays_in_its_organization(
+    credential: ProviderCredential, foreign: ProviderCredential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vault, "_unwrap", lambda row: bytes(32))
+    sealed = seal_secret(credential, 1, SECRET)
+    SecretVersion.objects.filter(credential=credential).update(ciphertext=sealed.ciphertext)
+    assert reopened(credential) == Secret(SECRET)
+    ProviderCredential.objects.filter(pk=credential.pk).update(organization=foreign.organization)
+    assert f"version 1 of credential {credential.pk}" in refusal(credential)
 
 
 def test_each_organization_has_its_own_data_key_and_fingerprints(

@@ -29,6 +29,14 @@ def test_reads_what_the_gateway_needs_and_keeps_the_bytes() -> None:
     assert request.raw is body
 
 
+def test_of_two_models_the_one_that_is_checked_is_the_one_that_is_sent() -> None:
+    body = b'{"model":"forbidden","messages":[{"role":"user","content":"\\"model\\""}],"model":"allowed"}'
+    request = parse_chat(body, "r", 1)
+    assert request.model == "allowed"
+    assert b"forbidden" not in request.raw
+    assert json.loads(request.raw)["messages"] == [{"role": "user", "content": '"model"'}]
+
+
 @pytest.mark.parametrize("field", ["temperature", "tools", "stop", "stream", "user", "response_format"])
 def test_null_is_as_good_as_absent(field: str) -> None:
     assert parse_chat(chat(**{field: None}), "r", 1).model == "gpt-4o"

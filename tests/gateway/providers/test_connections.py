@@ -50,8 +50,8 @@ def test_every_kind_has_an_adapter_of_its_own_slug() -> None:
 
 
 @pytest.mark.parametrize("slug", CHAT_URLS)
-def test_without_a_base_url_the_providers_own_address_is_used(slug: str) -> None:
-    assert connection_of(slug, base_url="").chat_url == CHAT_URLS[slug]
+def test_the_providers_own_address_leads_to_its_chat(slug: str) -> None:
+    assert connection_of(slug, KINDS[slug].base_url).chat_url == CHAT_URLS[slug]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_ollamas_address_may_lack_its_path(base_url: str) -> None:
 
 
 def test_sandbox_addresses_are_the_ones_that_are_played() -> None:
-    connection = connection_of("sandbox", base_url="")
+    connection = connection_of("sandbox", KINDS["sandbox"].base_url)
     assert connection.embeddings_url == "sandbox://local/v1/embeddings"
 
 

@@ -109,7 +109,7 @@ def test_hugging_faces_router_has_no_embeddings_but_dedicated_endpoints_do() -> 
     assert build is not None
     request = embeddings_request_of({"model": "e", "input": "a"})
     with pytest.raises(ProviderFailure, match="does not offer embeddings at this address") as caught:
-        build(request, connection_of("huggingface", base_url=""), "e")
+        build(request, connection_of("huggingface", "https://router.huggingface.co/v1"), "e")
     assert caught.value.failure.kind is FailureClass.UNSUPPORTED
     own = "https://x.eu-west-1.aws.endpoints.huggingface.cloud/v1"
     assert build(request, connection_of("huggingface", own), "e").url == f"{own}/embeddings"

@@ -37,7 +37,7 @@ CHAT, EMBEDDINGS = "sandbox://local/v1/chat/completions", "sandbox://local/v1/em
 
 def reply_to(body: dict[str, Any]) -> SandboxReply:
     request = chat_request_of(body)
-    wire = ADAPTER.build_chat(request, connection_of("sandbox", base_url=""), request.model)
+    wire = ADAPTER.build_chat(request, connection_of("sandbox", "sandbox://local"), request.model)
     return respond(wire.url, wire.body)
 
 
@@ -160,7 +160,7 @@ def test_embeddings_depend_on_the_text_alone_and_have_length_one(base64: bool) -
         request = embeddings_request_of(body)
         assert ADAPTER.build_embeddings
         assert ADAPTER.parse_embeddings
-        wire = ADAPTER.build_embeddings(request, connection_of("sandbox", base_url=""), request.model)
+        wire = ADAPTER.build_embeddings(request, connection_of("sandbox", "sandbox://local"), request.model)
         answer = ADAPTER.parse_embeddings(request, content(respond(wire.url, wire.body)))
         found = json.loads(answer.body)
         if not base64:
