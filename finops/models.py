@@ -45,7 +45,9 @@ class UsageRecord(models.Model):
     output_tokens = models.BigIntegerField(null=True, editable=False)
     reasoning_tokens = models.BigIntegerField(null=True, editable=False)
     audio_tokens = models.BigIntegerField(null=True, editable=False)
-    estimated = models.BooleanField(default=False, editable=False, help_text="Tokens counted from bytes seen.")
+    estimated = models.BooleanField(
+        default=False, editable=False, help_text="Tokens counted from bytes seen."
+    )
     cost_usd = models.DecimalField("cost (USD)", max_digits=20, decimal_places=10, null=True, editable=False)
     cost_source = models.CharField(max_length=12, blank=True, editable=False)
     started_at = models.DateTimeField(editable=False)

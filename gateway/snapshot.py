@@ -179,6 +179,7 @@ def load_callers(organization: Organization) -> dict[bytes, Caller]:
     tokens = (
         AccessToken.objects.for_organization(organization.id)
         .filter(revoked_at__isnull=True)
+        .exclude(user__is_active=False)
         .select_related("user")
     )
     return {bytes.fromhex(token.digest): _load_caller(token, organization, teams) for token in tokens}

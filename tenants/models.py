@@ -84,7 +84,9 @@ class Team(models.Model):
 
     class Meta:
         ordering = ["slug"]
-        constraints = [models.UniqueConstraint(fields=["organization", "slug"], name="team_slug_in_organization")]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "slug"], name="team_slug_in_organization")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -114,7 +116,9 @@ class Membership(models.Model):
     class Meta:
         ordering = ["organization", "user"]
         verbose_name = "member"
-        constraints = [models.UniqueConstraint(fields=["organization", "user"], name="one_membership_per_user")]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "user"], name="one_membership_per_user")
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} ({self.get_role_display()})"
@@ -125,9 +129,15 @@ class AccessToken(models.Model):
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="access_tokens")
     name = models.CharField(max_length=100)
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="access_tokens")
+    team = models.ForeignKey(
+        Team, on_delete=models.PROTECT, null=True, blank=True, related_name="access_tokens"
+    )
     user = models.ForeignKey(
-        User, on_delete=models.PROTECT, null=True, blank=True, related_name="access_tokens",
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="access_tokens",
         help_text="The person whose calls these are; empty for a service.",
     )
     key_id = models.CharField("id", max_length=16, unique=True, editable=False)

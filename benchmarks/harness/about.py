@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-_PACKAGES = ("Django", "uvicorn", "uvloop", "httptools", "aiohttp", "msgspec")
+_PACKAGES = ("Django", "uvicorn", "uvloop", "httptools", "msgspec")
 
 
 def circumstances(tree: Path, database_url: str) -> dict[str, Any]:

@@ -81,6 +81,16 @@ def test_an_inactive_organization_has_no_callers(
     assert acme.id not in store.current.organizations
 
 
+def test_a_deactivated_users_tokens_are_left_out(
+    store: SnapshotStore, acme: Organization, alice: User, bob: User
+) -> None:
+    token_create(actor=actor_for_user(alice), organization=acme, name="bobs", user=bob)
+    token_create(actor=actor_for_user(alice), organization=acme, name="a service's")
+    User.objects.filter(id=bob.id).update(is_active=False)
+    store.refresh()
+    assert [caller.token_name for caller in store.current.callers.values()] == ["a service's"]
+
+
 def test_a_users_token_is_in_all_their_teams_and_a_teams_token_in_one(
     store: SnapshotStore, acme: Organization, alice: User, bob: User
 ) -> None:

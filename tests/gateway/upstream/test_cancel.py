@@ -5,7 +5,7 @@ import gc
 import os
 from collections.abc import Callable, Sequence
 
-import psutil  # type: ignore[import-untyped]  # it brings no types
+import psutil
 import pytest
 
 from gateway.types import WireRequest

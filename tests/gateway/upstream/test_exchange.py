@@ -4,7 +4,7 @@ import asyncio
 import gc
 import time
 
-import psutil  # type: ignore[import-untyped]  # it brings no types
+import psutil
 import pytest
 
 from gateway.types import WireRequest
