@@ -66,7 +66,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "tenants.middleware.AccessMiddleware",
+    "tenants.middleware.access_middleware",
 ]
 ROOT_URLCONF = "axiom.urls"
 ASGI_APPLICATION = "axiom.asgi.application"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, ClassVar, cast
 
 from django import forms
@@ -152,6 +153,7 @@ class _CredentialForm(ServiceForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk is not None:
             self.fields["secret"].help_text = "Empty: keep the stored one."
+            self.initial["weight"] = Decimal(f"{self.instance.weight.normalize():f}")  # without idle zeros
             kind = KINDS[self.instance.provider]
             for setting in kind.config_fields:
                 if setting.name in self.instance.config:

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest
+from django.utils.decorators import sync_and_async_middleware
 from django.utils.functional import SimpleLazyObject
 
 from axiom.lib import ids
@@ -40,16 +43,22 @@ class Access:
         return not PERMISSIONS[permission].isdisjoint(self.actor.roles.values())
 
 
-class AccessMiddleware:
-    """Sets `request.access`; the roles are read when it's first used."""
+@sync_and_async_middleware
+def access_middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Set `request.access`; the roles are read when it's first used."""
+    if not iscoroutinefunction(get_response):
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
+        def attach(request: HttpRequest) -> Any:
+            request.access = SimpleLazyObject(lambda: access_for(request))  # type: ignore[attr-defined]
+            return get_response(request)
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Attach, then go on."""
+        return attach
+
+    async def attach_async(request: HttpRequest) -> Any:
         request.access = SimpleLazyObject(lambda: access_for(request))  # type: ignore[attr-defined]
-        return self.get_response(request)
+        return await get_response(request)
+
+    return attach_async
 
 
 def access_for(request: HttpRequest) -> Access:

@@ -12,7 +12,7 @@ from unfold.decorators import display
 from axiom.lib import clock
 from axiom.lib.admin.access import access_of
 from axiom.lib.admin.base import OrgScopedAdmin
-from axiom.lib.admin.lists import OrganizationFilter, moment
+from axiom.lib.admin.lists import OrganizationFilter, day, moment
 from axiom.lib.admin.pages import Question, ask, ask_for_all, button
 from tenants.forms import SCOPE_LABELS, AccessTokenForm
 from tenants.models import AccessToken
@@ -62,7 +62,7 @@ class AccessTokenAdmin(OrgScopedAdmin):
         "revoke": "token.revoke",
     }
     target_type = "token"
-    list_display = ("name", "masked", "team", "user", "models", "status", "expires", "created")
+    list_display = ("name", "masked", "team", "user", "models", "status", "expires_on", "created_on")
     list_filter = (OrganizationFilter, StatusFilter)
     list_select_related = ("organization", "team", "user")
     search_fields = ("name", "key_id", "user__email")
@@ -127,15 +127,20 @@ class AccessTokenAdmin(OrgScopedAdmin):
         """Whose credentials it may use."""
         return row.team.name if row.team else ""
 
-    @admin.display(description="expires (UTC)", ordering="expires_at", empty_value="never")
+    @admin.display(description="expires (UTC)", empty_value="never")
     def expires(self, row: AccessToken) -> str | None:
         """When it stops working."""
         return moment(row.expires_at) or None
 
-    @admin.display(description="created (UTC)", ordering="created_at")
-    def created(self, row: AccessToken) -> str:
-        """When it was made."""
-        return moment(row.created_at)
+    @admin.display(description="expires", ordering="expires_at", empty_value="never")
+    def expires_on(self, row: AccessToken) -> str | None:
+        """The day it stops working."""
+        return day(row.expires_at) or None
+
+    @admin.display(description="created", ordering="created_at")
+    def created_on(self, row: AccessToken) -> str:
+        """The day it was made."""
+        return day(row.created_at)
 
     @admin.display(description="models")
     def models(self, row: AccessToken) -> str:

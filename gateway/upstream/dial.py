@@ -95,9 +95,9 @@ def check_address(policy: AddressPolicy, address: Address) -> None:
         raise EgressDenied("egress denied")
 
 
-def make_socket(family: int, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
-    """Return a non-blocking socket with keep-alive on and Nagle's delay off."""
-    made = socket.socket(family, kind, protocol)
+def make_socket(family: int) -> socket.socket:
+    """Return a non-blocking TCP socket with keep-alive on and Nagle's delay off."""
+    made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.settimeout(0)
         for option in SOCKET_OPTIONS:

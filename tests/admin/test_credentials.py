@@ -320,6 +320,8 @@ def test_person_in_several_organizations_chooses_one_first(
     assert "In which organization?" in asked
     with nothing_changes():
         assert "In which organization?" in add(choosing).content.decode()
+        for nonsense in ("abc", "-1", "9" * 30):
+            assert "Choose one of these." in add(choosing, organization=nonsense).content.decode()
     form = choosing.get(reverse(ADD), {"organization": globex.pk}).content.decode()
     assert "Team of Globex" in form
     assert "Team of Acme" not in form

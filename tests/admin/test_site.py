@@ -123,6 +123,18 @@ def test_operator_sees_rows_of_every_organization_with_its_name(
     assert len(rows) == 2
 
 
+def test_filter_by_organization_narrows_to_ones_own(
+    world: World, login: Login, mia: User, acme: Organization, globex: Organization
+) -> None:
+    other = Organization.objects.create(slug="other", name="Initech")
+    browser = login(mia)
+    url = reverse("admin:credentials_providercredential_changelist")
+    for value, found in ((acme.pk, 1), (globex.pk, 1), (other.pk, 0), ("abc", 0), ("9" * 30, 0), ("-1", 0)):
+        answer = browser.get(url, {"organization": value})
+        assert len(answer.context["cl"].result_list) == found
+        assert "Initech" not in answer.content.decode()
+
+
 def test_membership_that_ends_ends_what_is_seen(
     world: World, login: Login, bob: User, acme: Organization
 ) -> None:

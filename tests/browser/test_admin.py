@@ -61,6 +61,7 @@ def ask(live: Live, token: str) -> int:
     return httpx.post(f"{live.base_url}/chat/completions", json=body, headers=headers, timeout=10).status_code
 
 
+@pytest.mark.serial
 def test_owner_connects_a_provider_makes_a_token_and_switches_it_off(
     page: Page, live: Live, fake: Provider, alice: User
 ) -> None:
@@ -106,23 +107,6 @@ def test_form_shows_the_settings_of_the_chosen_provider_only(page: Page, live: L
     expect(version).to_be_hidden()
     expect(organization).to_be_visible()
     expect(page.locator("#id_base_url")).to_have_attribute("placeholder", "https://api.openai.com/v1")
-
-
-def test_form_works_without_scripts(page: Page, live: Live, alice: User) -> None:
-    browser = page.context.browser
-    assert browser is not None
-    plain = browser.new_context(java_script_enabled=False, base_url=live.origin).new_page()
-    plain.goto("/admin/")
-    plain.fill("#id_username", alice.email)
-    plain.fill("#id_password", PASSWORD)
-    plain.locator("button[type=submit]").click()
-    plain.goto(f"{CREDENTIALS}add/")
-    plain.select_option("#id_provider", "sandbox", force=True)
-    plain.locator("#id_name").fill("practice", force=True)
-    plain.locator("#id_default_model").fill("sandbox", force=True)
-    plain.locator("#id_name").press("Enter")
-    plain.wait_for_url(f"**{CREDENTIALS}")
-    assert ProviderCredential.objects.get().name == "practice"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -74,6 +74,12 @@ class FakeProvider:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{scheme}://{host}:{self.port}/v1/chat/completions"
 
+    async def wait_for(self, *, requests: int = 0, visits: int = 0, closed: int = 0) -> None:
+        """Wait until as many were counted, whether in all or more. Raises TimeoutError after 5 s."""
+        async with asyncio.timeout(5):
+            while len(self.requests) < requests or len(self.visits) < visits or len(self.closed) < closed:
+                await asyncio.sleep(0.002)
+
     async def __aenter__(self) -> "FakeProvider":
         self._server = await asyncio.start_server(
             self._serve, self._host, 0, ssl=self._tls, backlog=4096, limit=1 << 20

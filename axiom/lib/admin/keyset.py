@@ -97,7 +97,8 @@ class KeysetChangeList(ChangeList):
 
     def _position(self, request: HttpRequest, name: str) -> Any:
         """Return the key in the query string, or None when it's missing or isn't one."""
+        text = request.GET.get(name, "")
         try:
-            return self.model._meta.pk.to_python(request.GET[name])
-        except (KeyError, ValidationError):
+            return self.model._meta.pk.to_python(text) if text and text.isprintable() else None
+        except ValidationError:
             return None

@@ -25,6 +25,11 @@ def moment(when: datetime | None) -> str:
     return "" if when is None else when.astimezone(UTC).strftime("%Y-%m-%d\N{NO-BREAK SPACE}%H:%M:%S")
 
 
+def day(when: datetime | None) -> str:
+    """Return the day of a time, in UTC."""
+    return moment(when)[:10]
+
+
 class OrganizationFilter(SimpleListFilter):
     """By organization, for people who see more than one; it offers no other."""
 
@@ -41,7 +46,10 @@ class OrganizationFilter(SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Narrow the rows, which are already confined to what the person sees."""
         value = self.value()
-        return queryset if value is None else queryset.filter(organization_id=value)
+        if value is None:
+            return queryset
+        known = value.isdecimal() and int(value) in access_of(request).organizations
+        return queryset.filter(organization_id=int(value)) if known else queryset.none()
 
 
 class OrgChangeList(ChangeList):

@@ -179,6 +179,21 @@ async def test_sockets_notice_a_dead_peer_and_send_at_once() -> None:
             assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
+async def test_closes_a_socket_that_cannot_be_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[socket.socket] = []
+
+    def make(*arguments: int) -> socket.socket:
+        made.append(create(*arguments))
+        return made[-1]
+
+    create = socket.socket
+    monkeypatch.setattr(socket, "socket", make)
+    monkeypatch.setattr(dialling, "SOCKET_OPTIONS", ((socket.SOL_SOCKET, -1, 1),))
+    with pytest.raises(OSError, match="Protocol not available"):
+        dialling.make_socket(socket.AF_INET)
+    assert [each.fileno() for each in made] == [-1]
+
+
 class Names:
     """A resolver that counts and may fail."""
 

@@ -126,8 +126,7 @@ async def test_broken_answers(upstream: Upstream, case: str) -> None:
     timeouts = SHORT if case.startswith("silent") else TIMEOUTS
     async with FakeProvider(script) as provider:
         assert await outcome(upstream, wire(provider.url), timeouts) == (problem, True)
-        await asyncio.sleep(0.05)
-        assert len(provider.closed) == 1
+        await provider.wait_for(closed=1)
 
 
 async def test_gives_what_came_before_the_break(upstream: Upstream) -> None:
@@ -165,8 +164,7 @@ async def test_tls_handshake_that_never_ends(upstream: Upstream) -> None:
     async with FakeProvider(Visit.wait_closed) as provider:
         found = await outcome(upstream, wire(provider.url.replace("http:", "https:")), SHORT)
         assert found == (UpstreamProblem.CONNECT_TIMEOUT, False)
-        await asyncio.sleep(0.05)
-        assert len(provider.closed) == 1
+        await provider.wait_for(closed=1)
 
 
 async def test_name_that_does_not_exist(make: Callable[..., Upstream]) -> None:

@@ -155,8 +155,7 @@ async def test_refuses_a_body_over_the_limit_and_closes(upstream: Upstream) -> N
         with pytest.raises(UpstreamError) as caught:
             await opened.read(100)
         assert (caught.value.problem, caught.value.sent) == (UpstreamProblem.TOO_LARGE, True)
-        await asyncio.sleep(0.05)
-        assert len(provider.closed) == 1
+        await provider.wait_for(closed=1)
         opened.close()
 
 
@@ -182,8 +181,8 @@ async def test_drops_the_connection_of_an_answer_left_early(upstream: Upstream) 
             assert await anext(opened.chunks()) == b"one"
             opened.close()
             opened.close()
-            await asyncio.sleep(0.05)
-        assert (len(provider.visits), len(provider.closed)) == (2, 2)
+            await provider.wait_for(closed=len(provider.visits))
+        assert len(provider.visits) == 2
 
 
 @pytest.mark.parametrize(
@@ -395,6 +394,6 @@ async def test_close_drops_idle_and_busy_connections(upstream: Upstream) -> None
         await call(upstream, wire(idle.url))
         opened = await upstream.open(wire(busy.url), TIMEOUTS)
         await upstream.close()
-        await asyncio.sleep(0.05)
-        assert (len(idle.closed), len(busy.closed)) == (1, 1)
+        await idle.wait_for(closed=1)
+        await busy.wait_for(closed=1)
         opened.close()

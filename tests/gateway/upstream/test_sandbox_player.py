@@ -89,5 +89,4 @@ async def test_the_scheme_decides_where_a_request_goes() -> None:
         assert await opened.read(10_000) == JSON_ANSWER
         opened.close()
         await client.close()
-        await asyncio.sleep(0.02)
-        assert len(provider.closed) == 1
+        await provider.wait_for(closed=1)

@@ -1,6 +1,5 @@
 """Certificates are checked against the name that was asked for, whatever address it has."""
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 
@@ -79,8 +78,10 @@ async def test_refuses_to_talk_to_a_provider_that_cannot_prove_who_it_is(
         with pytest.raises(UpstreamError) as caught:
             await trusting.open(wire(f"https://{HOST}:{provider.port}/"), TIMEOUTS)
         assert (caught.value.problem, caught.value.sent) == (UpstreamProblem.TLS, False)
-        await asyncio.sleep(0.02)
+        await provider.wait_for(closed=len(provider.visits))
         assert provider.requests == []
+    assert isinstance(trusting, HttpToolsUpstream)
+    assert len(trusting._connections) == 0
 
 
 async def test_trusts_the_system_s_authorities_only_by_default(authority: Authority) -> None:
