@@ -1,9 +1,15 @@
-"""The nouns of the data path. Plain, frozen, without Django and without I/O."""
+"""The nouns of the data path. Plain, frozen, without Django and without I/O.
+
+What is made for each request is a msgspec.Struct, a tenth of the cost of a frozen dataclass; what is made when a
+snapshot is built is a dataclass.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from axiom.lib.redaction import Secret
 
@@ -11,8 +17,7 @@ if TYPE_CHECKING:
     from gateway.providers.base import Adapter
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens of one answer in disjoint buckets; `reasoning` is the part of `output` spent on thinking.
 
     `input` excludes cache reads and writes. `cost_usd` is the provider's own figure in USD, as text, where it
@@ -28,8 +33,7 @@ class Usage:
     cost_usd: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
+class ChatRequest(msgspec.Struct, frozen=True, gc=False):
     """A chat request as the caller sent it. `raw` is never changed: a translation makes its own bytes."""
 
     raw: bytes
@@ -40,8 +44,7 @@ class ChatRequest:
     received_at: int  # seconds since the epoch
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddingsRequest:
+class EmbeddingsRequest(msgspec.Struct, frozen=True, gc=False):
     """An embeddings request as the caller sent it; `base64`: the caller asked for packed floats."""
 
     raw: bytes
@@ -75,19 +78,21 @@ class Connection:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class WireRequest:
+class WireRequest(msgspec.Struct, frozen=True, gc=False):
     """One HTTP request to a provider. `dropped` and `adjusted` are OpenAI field names, sorted."""
 
     url: str
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
     dropped: tuple[str, ...] = ()
     adjusted: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Show neither the key nor what the caller wrote."""
+        return f"WireRequest(url={self.url!r})"
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """A whole answer in OpenAI's shape: the bytes for the caller and what they cost."""
 
     body: bytes
@@ -133,8 +138,7 @@ class OrganizationSnapshot:
     by_provider: Mapping[str, tuple[Target, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One entry of a plan: a target and the model to ask it for."""
 
     target: Target

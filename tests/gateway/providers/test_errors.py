@@ -206,7 +206,7 @@ def test_azures_filter_verdict_is_kept_for_the_caller() -> None:
         "gsk_abcdefghijklmnop",
         "org-Abc123Def456",
         "ann@example.com",
-        "Bearer abcdefghijk",
+        "Bearer abcdefgh1jk",
     ],
 )
 @pytest.mark.parametrize("member", ["message", "param"])
