@@ -1,7 +1,7 @@
 """The nouns of the data path. Plain, frozen, without Django and without I/O.
 
-What is made for each request is a msgspec.Struct, a tenth of the cost of a frozen dataclass; what is made when a
-snapshot is built is a dataclass.
+What is made for each request is a msgspec.Struct, a tenth of the cost of a frozen dataclass; what is made
+when a snapshot is built is a dataclass.
 """
 
 import re
