@@ -32,12 +32,10 @@ class MappingField(forms.CharField):
     widget = UnfoldAdminExpandableTextareaWidget
 
     def prepare_value(self, value: Any) -> Any:
-        """Show stored pairs as lines."""
-        return (
-            "\n".join(f"{name} = {entry}" for name, entry in value.items())
-            if isinstance(value, dict)
-            else value
-        )
+        """Show stored pairs as lines, in order of name: not every database keeps another one."""
+        if not isinstance(value, dict):
+            return value
+        return "\n".join(f"{name} = {entry}" for name, entry in sorted(value.items()))
 
     def clean(self, value: Any) -> Any:
         """Return the pairs. Raises ValidationError naming the line."""
