@@ -4,12 +4,14 @@ Children are looked up once per label set and kept: a look-up in prometheus_clie
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 MAX_SERIES = 5_000  # label sets per process; further ones are counted under `other`
 OTHER = "other"
@@ -142,6 +144,25 @@ def exposition() -> bytes:
     """Return the text format, summed over all workers where several run."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
+    _forget_dead_workers(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
     merged = CollectorRegistry()
     MultiProcessCollector(merged)  # type: ignore[no-untyped-call]
     return generate_latest(merged)
+
+
+def _forget_dead_workers(directory: Path) -> None:
+    """Drop the gauges of workers that are gone: their requests are not active any more."""
+    for file in directory.glob("gauge_live*_*.db"):
+        found = re.search(r"_(\d+)\.db$", file.name)
+        if found and not _is_alive(int(found[1])):
+            mark_process_dead(int(found[1]))  # type: ignore[no-untyped-call]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -27,6 +27,13 @@ def fake() -> Iterator[Provider]:
 
 
 @pytest.fixture
+def other_fake() -> Iterator[Provider]:
+    """A second provider."""
+    with provider() as running:
+        yield running
+
+
+@pytest.fixture
 def live(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     """The gateway, admin and data plane; nobody has a token yet."""
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright keeps an event loop in this thread

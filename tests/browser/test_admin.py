@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from credentials.models import ProviderCredential
 from tenants.models import User
 from tests.conftest import PASSWORD
-from tests.fakes.provider import Provider, completion
+from tests.fakes.provider import Provider, completion, error
 from tests.live import Live, wait_until
 
 CREDENTIALS = "/admin/credentials/providercredential/"
@@ -26,7 +26,7 @@ def log_in(page: Page, user: User) -> None:
     expect(page.get_by_role("heading", name="Getting started at Acme Inc")).to_be_visible()
 
 
-def add_credential(page: Page, name: str, base_url: str) -> None:
+def add_credential(page: Page, name: str, base_url: str, weight: str = "1") -> None:
     """Add a credential of an OpenAI-compatible provider."""
     page.goto(f"{CREDENTIALS}add/")
     page.get_by_label("Provider", exact=False).first.select_option("openai")
@@ -34,6 +34,7 @@ def add_credential(page: Page, name: str, base_url: str) -> None:
     page.locator("#id_secret").fill("sk-browser-0123456789abcd")
     page.locator("#id_base_url").fill(base_url)
     page.locator("#id_default_model").fill("gpt-4o")
+    page.locator("#id_weight").fill(weight)
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page).to_have_url(re.compile(f"{CREDENTIALS}$"))
 
@@ -91,6 +92,33 @@ def test_owner_connects_a_provider_makes_a_token_and_switches_it_off(
     page.goto(TOKENS)
     expect(page.locator("tr:has-text('app')").first).to_contain_text("Active")
     expect(page.locator("body")).not_to_contain_text(token)
+
+
+@pytest.mark.serial
+def test_a_second_credential_takes_over_when_the_first_fails_or_is_disabled(
+    page: Page, live: Live, fake: Provider, other_fake: Provider, alice: User
+) -> None:
+    log_in(page, alice)
+    token = make_token(page, "app")
+    add_credential(page, "primary", fake.base_url)
+    add_credential(page, "backup", other_fake.base_url, weight="0")
+    wait_until(lambda: ask(live, token) == 200, 2)
+    assert (len(fake.asked), len(other_fake.asked)) == (1, 0)
+
+    fake.replies.append(error(503))
+    assert ask(live, token) == 200
+    assert (len(fake.asked), len(other_fake.asked)) == (2, 1)
+
+    page.goto(CREDENTIALS)
+    run_action(page, "primary", "disable_selected")
+    expect(page.get_by_text("1 of 1 credentials disabled.")).to_be_visible()
+    wait_until(lambda: ask(live, token) == 200 and len(other_fake.asked) >= 2, 2)
+    seen = len(fake.asked)
+    assert ask(live, token) == 200
+    assert len(fake.asked) == seen
+
+    page.goto("/admin/finops/usagerecord/")
+    expect(page.locator("body")).to_contain_text("backup")
 
 
 def test_form_shows_the_settings_of_the_chosen_provider_only(page: Page, live: Live, alice: User) -> None:
