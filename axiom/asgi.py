@@ -19,7 +19,7 @@ async def application(
     send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
 ) -> None:
     """Dispatch one connection."""
-    if scope["type"] == "http" and entry.owns(scope["path"]):
+    if scope["type"] == "http" and entry.owns(scope["method"], scope["path"]):
         await entry.handle(scope, receive, send)
     elif scope["type"] == "lifespan":
         await entry.lifespan(receive, send)

@@ -1,9 +1,11 @@
 """The typed, read-only part of the inference surface (django-ninja), and the document of the whole of it."""
 
+import logging
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
+from django.views import defaults
 from ninja import NinjaAPI, Query, Schema
 from ninja.errors import ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -14,9 +16,11 @@ from gateway import runtime
 from gateway.auth import authenticate, require_scope
 from gateway.catalogue import find_model, list_models, on_surface
 from gateway.documents import INFERENCE_PATHS
-from gateway.errors import GatewayError, InvalidRequest, ModelNotFound
+from gateway.endpoints import PREFIX
+from gateway.errors import GatewayError, InvalidRequest, ModelNotFound, UnknownEndpoint
 from gateway.types import Caller, OrganizationSnapshot
 
+logger = logging.getLogger(__name__)
 MAX_LIMIT = 1000
 
 
@@ -141,3 +145,33 @@ def answer_validation_error(request: HttpRequest, problem: ValidationError) -> H
     return answer_error(
         request, InvalidRequest(f"Invalid '{name}': {first['msg']}.", param=name, code="invalid_value")
     )
+
+
+@api.exception_handler(Exception)
+def answer_crash(request: HttpRequest, problem: Exception) -> HttpResponse:
+    """Answer a fault of ours without a traceback; the log has it."""
+    logger.error("GET %s failed inside the gateway.", request.path, exc_info=problem)
+    return answer_error(request, GatewayError("The gateway failed to serve this request."))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400."""
+    if not request.path.startswith(PREFIX):
+        return defaults.bad_request(request, exception)
+    return answer_error(request, InvalidRequest("The request could not be read; check the Host header."))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler404."""
+    if not request.path.startswith(PREFIX):
+        return defaults.page_not_found(request, exception)
+    return answer_error(
+        request, UnknownEndpoint(f"Unknown request URL: {request.method} {request.path[:200]}.")
+    )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500."""
+    if not request.path.startswith(PREFIX):
+        return defaults.server_error(request)
+    return answer_error(request, GatewayError("The gateway failed to serve this request."))

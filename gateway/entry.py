@@ -37,19 +37,21 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 LIVE, READY = "/livez", "/readyz"
 # Answered by Django (gateway.api): the typed, read-only part of the inference surface.
 _DJANGO = ("models", "models/", "openapi.json", "docs")
+_READING = ("GET", "HEAD")
 # Watching costs a task, which answers that come within this time do without.
 WATCH_AFTER_SECONDS = 0.05
 LAGGING_SECONDS = 10.0
 
 
-def owns(path: str) -> bool:
-    """Tell whether a path is answered here and never reaches Django."""
-    if path in {LIVE, READY}:
+def owns(method: str, path: str) -> bool:
+    """Tell whether a request is answered here and never reaches Django."""
+    if path in {LIVE, READY, PREFIX.rstrip("/")}:
         return True
-    if not path.startswith(PREFIX):
-        return False
-    tail = path[len(PREFIX) :]
-    return not (tail in _DJANGO or tail.startswith("models/"))
+    return path.startswith(PREFIX) and not (method in _READING and _is_djangos(path[len(PREFIX) :]))
+
+
+def _is_djangos(tail: str) -> bool:
+    return tail in _DJANGO or tail.startswith("models/")
 
 
 async def handle(scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,6 +140,8 @@ class _Watch:
 
 def _match(method: str, tail: str) -> Endpoint:
     """Return the endpoint of a path below the prefix. Raises UnknownEndpoint, MethodNotAllowed."""
+    if _is_djangos(tail):
+        raise MethodNotAllowed(f"{method} is not supported here; use GET.", allow="GET")
     endpoint = ENDPOINTS.get(tail.rstrip("/"))
     if endpoint is None:
         raise UnknownEndpoint(f"Unknown request URL: {method} {PREFIX}{tail[:200]}.")

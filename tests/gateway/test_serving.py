@@ -309,6 +309,11 @@ def test_models_pages_link_to_the_next(live: Live, acme: Organization, alice: Us
         ("POST", "/nope", {"json": {}}, 404, "unknown_url"),
         ("GET", "/chat/completions", {}, 405, "method_not_allowed"),
         ("DELETE", "/embeddings", {}, 405, "method_not_allowed"),
+        ("POST", "/models", {"json": {}}, 405, "method_not_allowed"),
+        ("GET", "/", {}, 404, "unknown_url"),
+        ("GET", "", {}, 404, "unknown_url"),
+        ("GET", "/models/", {}, 404, "unknown_url"),
+        ("GET", "/models", {"headers": {"host": "elsewhere.example"}}, 400, "invalid_request"),
         ("POST", "/chat/completions", {"content": b"x"}, 415, "unsupported_media_type"),
         (
             "POST",
