@@ -2,11 +2,13 @@
 
 import ipaddress
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tenants.models import Membership, Organization, Role, User
+from tests.fakes.provider import Provider, provider
 
 PASSWORD = "correct horse battery staple"
 _connect = socket.socket.connect
@@ -93,3 +95,17 @@ def charlie(globex: Organization) -> User:
 def operator(db: None) -> User:
     """The platform operator."""
     return User.objects.create_superuser("operator@axiom.example", PASSWORD)
+
+
+@pytest.fixture
+def fake() -> Iterator[Provider]:
+    """A provider on loopback whose answers are scripted."""
+    with provider() as running:
+        yield running
+
+
+@pytest.fixture
+def other_fake() -> Iterator[Provider]:
+    """A second one."""
+    with provider() as running:
+        yield running

@@ -18,6 +18,23 @@ ROOT = Path(__file__).parent.parent
 PREFIX = "/rest/v1/llm-gateway/v1"
 
 
+def one_credential(base_url: str, model: str = "gpt-4o") -> str:
+    """A configuration: acme, one credential whose secret is in FAKE_KEY, and the token acme/app."""
+    return f"""
+organizations:
+  - slug: acme
+    name: Acme Inc
+    credentials:
+      - name: primary
+        provider: openai
+        secret: {{env: FAKE_KEY}}
+        default_model: {model}
+        base_url: "{base_url}"
+    tokens:
+      - {{name: app, models: ["*"]}}
+"""
+
+
 class Program:
     """One gateway process with a state directory of its own."""
 

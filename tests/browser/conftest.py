@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from tests.fakes.provider import Provider, provider
 from tests.live import Live, serve
 from tests.services import require_program
 
@@ -17,20 +16,6 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-
-
-@pytest.fixture
-def fake() -> Iterator[Provider]:
-    """The provider behind what is clicked together."""
-    with provider() as running:
-        yield running
-
-
-@pytest.fixture
-def other_fake() -> Iterator[Provider]:
-    """A second provider."""
-    with provider() as running:
-        yield running
 
 
 @pytest.fixture

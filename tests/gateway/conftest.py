@@ -10,22 +10,10 @@ from credentials.services import credential_create
 from tenants.actors import actor_for_user
 from tenants.models import Organization, User
 from tenants.services import token_create
-from tests.fakes.provider import Provider, provider
+from tests.fakes.provider import Provider
 from tests.live import Live, serve
 
 CANARY = "sk-canary-5f3a9c1e7b"
-
-
-@pytest.fixture
-def fake() -> Iterator[Provider]:
-    with provider() as running:
-        yield running
-
-
-@pytest.fixture
-def other_fake() -> Iterator[Provider]:
-    with provider() as running:
-        yield running
 
 
 def connect(organization: Organization, owner: User, fake: Provider, **fields: Any) -> ProviderCredential:

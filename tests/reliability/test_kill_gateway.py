@@ -10,24 +10,10 @@ import pytest
 
 from tests.fakes.provider import Provider, completion, provider, stream
 from tests.live import wait_until
-from tests.program import Program
+from tests.program import Program, one_credential
 
 KILLS = 3
 CLIENTS = 40
-
-DOCUMENT = """
-organizations:
-  - slug: acme
-    name: Acme Inc
-    credentials:
-      - name: primary
-        provider: openai
-        secret: {{env: FAKE_KEY}}
-        default_model: gpt-4o
-        base_url: "{base_url}"
-    tokens:
-      - {{name: app, models: ["*"]}}
-"""
 
 
 @pytest.fixture
@@ -68,7 +54,7 @@ async def load_until_it_dies(program: Program, token: str, finished: set[str]) -
 
 def test_no_record_is_lost_or_doubled(tmp_path: Path, fake: Provider) -> None:
     program = Program(tmp_path, FAKE_KEY="sk-fake")
-    token = program.configure(DOCUMENT.format(base_url=fake.base_url))["tokens"]["acme/app"]
+    token = program.configure(one_credential(fake.base_url))["tokens"]["acme/app"]
     finished: set[str] = set()
     for _ in range(KILLS):
         program.start()
@@ -94,7 +80,7 @@ def test_no_record_is_lost_or_doubled(tmp_path: Path, fake: Provider) -> None:
 
 def test_a_terminated_gateway_lets_streams_end_and_flushes(tmp_path: Path, fake: Provider) -> None:
     program = Program(tmp_path, FAKE_KEY="sk-fake")
-    token = program.configure(DOCUMENT.format(base_url=fake.base_url))["tokens"]["acme/app"]
+    token = program.configure(one_credential(fake.base_url))["tokens"]["acme/app"]
     program.start()
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "stream": True}
     fake.script = lambda asked: stream(*["word "] * 20, gap=0.05)

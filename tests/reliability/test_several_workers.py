@@ -10,31 +10,12 @@ import psutil
 import psycopg
 import pytest
 
-from tests.fakes.provider import Provider, provider
-from tests.program import Program
+from tests.fakes.provider import Provider
+from tests.program import Program, one_credential
 from tests.services import require_port
 
 WORKERS = 2
 SERVER = "postgres://postgres@127.0.0.1:5432"
-DOCUMENT = """
-organizations:
-  - slug: acme
-    name: Acme Inc
-    credentials:
-      - name: primary
-        provider: openai
-        secret: {{env: FAKE_KEY}}
-        default_model: {model}
-        base_url: "{base_url}"
-    tokens:
-      - {{name: app, models: ["*"]}}
-"""
-
-
-@pytest.fixture
-def fake() -> Iterator[Provider]:
-    with provider() as running:
-        yield running
 
 
 @pytest.fixture
@@ -86,13 +67,13 @@ def metric(program: Program, name: str) -> float:
 def test_changes_reach_all_workers_and_all_of_them_count(
     program: Program, database: str, fake: Provider
 ) -> None:
-    answered = program.configure(DOCUMENT.format(model="first", base_url=fake.base_url))
+    answered = program.configure(one_credential(fake.base_url, "first"))
     token = answered["tokens"]["acme/app"]
     program.start()
     assert on_fresh_connections(program, token, "first") == [200] * 12
     assert on_fresh_connections(program, token, "second") == [404] * 12
 
-    program.configure(DOCUMENT.format(model="second", base_url=fake.base_url))
+    program.configure(one_credential(fake.base_url, "second"))
     within(1.5, lambda: on_fresh_connections(program, token, "second") == [200] * 12)
 
     total = metric(program, "llm_gateway_requests_total")
@@ -119,7 +100,7 @@ def metric_of_refusals(program: Program) -> float:
 def test_a_killed_worker_is_replaced_and_its_journal_is_adopted(
     program: Program, database: str, fake: Provider
 ) -> None:
-    answered = program.configure(DOCUMENT.format(model="gpt-4o", base_url=fake.base_url))
+    answered = program.configure(one_credential(fake.base_url, "gpt-4o"))
     token = answered["tokens"]["acme/app"]
     program.start()
     assert on_fresh_connections(program, token, "gpt-4o", 20) == [200] * 20
