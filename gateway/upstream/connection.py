@@ -9,7 +9,7 @@ the request after the one it belongs to.
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import cast
 
@@ -47,6 +47,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0  # in the loop's time
         self.closed = False
         self._asked = False
+        self._clogged = False  # more has been written than the provider has taken
         self._start_response()
 
     def _start_response(self) -> None:
@@ -60,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._held = 0  # bytes in _pieces
         self._overhead = 0  # bytes since the last one that was body
         self._paused = False
+        self._unsent = False  # the answer came before all of an upload was sent
 
     # -- for the client --
 
@@ -74,6 +76,42 @@ class Connection(asyncio.Protocol):
         while not self.status:
             if self._problem is not None:
                 raise UpstreamError(self._problem, sent=True)
+            await self._wait()
+
+    async def upload(self, pieces: Iterable[bytes], seconds: float) -> None:
+        """Send a request piece by piece, no faster than the provider takes it, and wait for the headers.
+
+        `seconds` is how long the provider may take nothing, and then how long its answer may take. An answer
+        that comes before the end stops the sending. Raises UpstreamError, OSError (from `pieces`).
+        """
+        self._start_response()
+        self._asked = self._unsent = True
+        self._late = UpstreamProblem.FIRST_BYTE_TIMEOUT
+        try:
+            for piece in pieces:
+                await self._until_writable(seconds)
+                if self.status:
+                    return
+                assert self._transport is not None
+                self._transport.write(piece)
+        except BaseException:
+            self.abort()
+            raise
+        self._unsent = False
+        self._deadline = self._loop.time() + seconds
+        while not self.status:
+            if self._problem is not None:
+                raise UpstreamError(self._problem, sent=True)
+            await self._wait()
+
+    async def _until_writable(self, seconds: float) -> None:
+        """Wait until the provider has taken enough for more to be sent, or an answer has come."""
+        self._deadline = self._loop.time() + seconds
+        while not self.status:
+            if self._problem is not None:
+                raise UpstreamError(self._problem, sent=True)
+            if not self._clogged:
+                return
             await self._wait()
 
     def take(self) -> bytes:
@@ -105,6 +143,7 @@ class Connection(asyncio.Protocol):
             self.complete
             and self._keep_alive
             and not self._paused
+            and not self._unsent
             and self._transport is not None
             and not self._transport.get_write_buffer_size()
         )
@@ -210,6 +249,15 @@ class Connection(asyncio.Protocol):
             return
         if self._pieces or self.complete or self.status:
             self._wake()
+
+    def pause_writing(self) -> None:
+        """The provider takes less than is written."""
+        self._clogged = True
+
+    def resume_writing(self) -> None:
+        """The provider has taken what was written."""
+        self._clogged = False
+        self._wake()
 
     def eof_received(self) -> None:
         """The provider has ended: that completes a body without a length, and breaks any other."""

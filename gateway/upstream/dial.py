@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from axiom.lib.egress import METADATA_SERVER
+
 CACHE_SECONDS = 30.0
 
 # A provider that vanished without a word is noticed after about a minute, also in the middle of a stream.
@@ -67,6 +69,9 @@ class Resolver:
             raise socket.gaierror(socket.EAI_NONAME, "no address")
         for address in found:
             check_address(self._policy, address)
+            # Permitted or not, it is there for token requests only: no name of a provider may lead to it.
+            if address.sockaddr[0] == METADATA_SERVER != host:
+                raise EgressDenied("egress denied")
         return found
 
     def _shared_lookup(self, host: str, port: int) -> asyncio.Task[Sequence[Address]]:

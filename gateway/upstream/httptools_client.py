@@ -5,11 +5,11 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-from gateway.types import Timeouts, WireRequest
+from gateway.types import MultipartBody, Timeouts, WireRequest
 from gateway.upstream.connection import Connection
 from gateway.upstream.dial import AddressPolicy, EgressDenied, Lookup, Resolver, dial, system_lookup
 from gateway.upstream.port import UpstreamError, UpstreamProblem
@@ -64,21 +64,26 @@ class HttpToolsUpstream:
     ) -> None:
         self._resolver = Resolver(policy, lookup)
         self._tls = tls or ssl.create_default_context()
-        self._prepared: dict[tuple[str, tuple[tuple[str, str], ...]], Prepared] = {}
+        self._prepared: dict[tuple[str, str, tuple[tuple[str, str], ...]], Prepared] = {}
         self._origins: dict[tuple[str, int, bool], Origin] = {}
         self._connections: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def open(self, wire: WireRequest, timeouts: Timeouts) -> "HttpToolsResponse":
-        """POST the request and return when the headers have come. Raises UpstreamError."""
-        prepared = self._prepared.get((wire.url, wire.headers)) or self._prepare(wire)
+        """Send the request and return when the headers have come. Raises UpstreamError."""
+        prepared = self._prepared.get((wire.method, wire.url, wire.headers)) or self._prepare(wire)
         loop = asyncio.get_running_loop()
         connection = _pop_idle(prepared.origin, loop.time())
         if connection is None:
             connection = await self._connect(prepared.origin, timeouts.connect)
-        body = wire.body
-        await connection.request(b"%b%d\r\n\r\n%b" % (prepared.head, len(body), body), timeouts.first_byte)
+        if wire.upload is None:
+            body = wire.body
+            await connection.request(
+                b"%b%d\r\n\r\n%b" % (prepared.head, len(body), body), timeouts.first_byte
+            )
+        else:
+            await connection.upload(_upload(prepared.head, wire.upload), timeouts.first_byte)
         if connection.headers.get("content-encoding", "identity") != "identity":
             connection.abort()
             raise UpstreamError(UpstreamProblem.PROTOCOL, sent=True)
@@ -103,13 +108,15 @@ class HttpToolsUpstream:
     def _prepare(self, wire: WireRequest) -> Prepared:
         try:
             secure, host, port, target = _split_url(wire.url)
-            head = _build_head(target, _host_header(host, port, secure=secure), wire.headers)
+            head = _build_head(
+                f"{wire.method} {target}", _host_header(host, port, secure=secure), wire.headers
+            )
         except ValueError as problem:
             raise UpstreamError(UpstreamProblem.PROTOCOL, sent=False) from problem
         origin = self._origins.setdefault((host, port, secure), Origin(host, port, secure=secure))
         if len(self._prepared) >= CACHED_HEADS:
             self._prepared.clear()
-        prepared = self._prepared[wire.url, wire.headers] = Prepared(origin, head)
+        prepared = self._prepared[wire.method, wire.url, wire.headers] = Prepared(origin, head)
         return prepared
 
     async def _connect(self, origin: Origin, seconds: float) -> Connection:
@@ -229,6 +236,12 @@ class HttpToolsResponse:
             self._connection.abort_from_any_thread()
 
 
+def _upload(head: bytes, body: MultipartBody) -> Iterator[bytes]:
+    """Yield a request with a file. Its content type is not part of `head`, which other requests share."""
+    yield b"%b%d\r\ncontent-type: %b\r\n\r\n" % (head, body.size, body.content_type.encode())
+    yield from body.pieces()
+
+
 def _pop_idle(origin: Origin, now: float) -> Connection | None:
     """Return the connection that was used last, if any is still good. `now` is in the loop's time."""
     while origin.idle:
@@ -268,12 +281,12 @@ def _host_header(host: str, port: int, *, secure: bool) -> str:
     return name if port == PORTS["https" if secure else "http"] else f"{name}:{port}"
 
 
-def _build_head(target: str, host: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+def _build_head(request_line: str, host: str, headers: tuple[tuple[str, str], ...]) -> bytes:
     """Return a request's head up to the value of Content-Length. Raises ValueError for a bad header."""
     given = {name.lower() for name, _ in headers}
     if given & FRAMING:
         raise ValueError("a header that belongs to the client")
-    lines = [f"POST {target} HTTP/1.1"]
+    lines = [f"{request_line} HTTP/1.1"]
     if "host" not in given:
         lines.append(f"host: {host}")
     for name, value in headers:

@@ -86,6 +86,7 @@ class Upstream(Protocol):
     async def open(self, wire: WireRequest, timeouts: Timeouts) -> UpstreamResponse:
         """POST the request and return when the status line and headers have come. Raises UpstreamError.
 
+        An upload is sent piece by piece, no faster than the provider takes it, with a content length.
         `timeouts.connect` covers name, dial and TLS; `first_byte` runs from sending to the headers, `idle`
         between two pieces of the body. `total` is the caller's own deadline, which cancels the call: that
         closes the connection at once, in every phase.
