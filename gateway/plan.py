@@ -4,29 +4,40 @@ The rule (a model name without a route):
 
 1. targets whose default model, or model list, has the name: per provider+model group, by weight;
 2. none: the targets of the provider that the name belongs to, by `provider/model` or by the catalogue;
-3. none: ModelNotFound.
+3. none: the targets whose provider lists the name, as far as its list is known;
+4. none: ModelNotFound.
 
 The first target of a plan is the weighted choice; the rest follow as an ordered fallback.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from credentials.kinds import KINDS
 from gateway.errors import ModelNotFound
 from gateway.types import Caller, OrganizationSnapshot, Step, Target
 
+Listed = Mapping[int, frozenset[str]]  # credential id: the models that its provider lists
+NOTHING_LISTED: Listed = MappingProxyType({})
+
 _CATALOGUE = tuple((prefix, kind.slug) for kind in KINDS.values() for prefix in kind.model_prefixes)
 
 
 def make_plan(
-    model: str, caller: Caller, organization: OrganizationSnapshot, draw: float
+    model: str,
+    caller: Caller,
+    organization: OrganizationSnapshot,
+    draw: float,
+    listed: Listed = NOTHING_LISTED,
 ) -> tuple[Step, ...]:
     """Return the steps to try in order, at least one; `draw` is uniform in [0, 1).
 
+    `listed` holds the providers' own model lists, by credential id; those of others do no harm.
+
     Raises ModelNotFound when the caller may not use the model or no target of theirs serves it.
     """
-    upstream_model, groups = find_groups(model, organization)
+    upstream_model, groups = find_groups(model, organization, listed)
     if not (caller.may_use(model) or caller.may_use(upstream_model)):
         raise _not_found(model)
     steps: list[Step] = []
@@ -38,15 +49,36 @@ def make_plan(
     return tuple(steps)
 
 
-def find_groups(model: str, organization: OrganizationSnapshot) -> tuple[str, Sequence[Sequence[Target]]]:
+def find_groups(
+    model: str, organization: OrganizationSnapshot, listed: Listed = NOTHING_LISTED
+) -> tuple[str, Sequence[Sequence[Target]]]:
     """Return the model to ask the provider for, and the provider+model groups that serve it, best first."""
     if groups := organization.by_model.get(model):
         return model, groups
     provider, separator, bare = model.partition("/")
     if separator and bare and provider in organization.by_provider:
         own = organization.by_provider[provider]
+        if _listing(model, own, listed):  # its own name has the slash: openrouter/auto
+            return model, [own]
         return bare, [[target for target in own if bare in target.models] or own]
-    return model, [organization.by_provider.get(provider_of(model), ())]
+    if own := organization.by_provider.get(provider_of(model), ()):
+        return model, [own]
+    return model, list(index_by_provider(_listing(model, organization.targets, listed)).values())
+
+
+def leads_to(model: str, target: Target, organization: OrganizationSnapshot) -> bool:
+    """Tell whether the bare name of a model that the target's provider lists is planned to the target."""
+    if groups := organization.by_model.get(model):
+        return any(target in group for group in groups)
+    provider, separator, bare = model.partition("/")
+    if not (separator and bare and provider in organization.by_provider):
+        provider = provider_of(model)
+    return provider == target.provider or provider not in organization.by_provider
+
+
+def _listing(model: str, targets: Iterable[Target], listed: Listed) -> list[Target]:
+    """Return the targets whose provider is known to list the model."""
+    return [target for target in targets if model in listed.get(target.credential_id, ())]
 
 
 def provider_of(model: str) -> str:

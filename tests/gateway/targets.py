@@ -20,7 +20,7 @@ def target(
         name=f"c{id}",
         provider=provider,
         adapter=fields.pop("adapter", NO_ADAPTER),
-        connection=Connection(base_url="http://x", headers=()),
+        connection=fields.pop("connection", Connection(base_url="http://x", headers=())),
         models=frozenset(models.split()),
         weight=weight,
         **fields,

@@ -4,9 +4,12 @@ from collections import Counter
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from credentials.kinds import KINDS
 from gateway.errors import ModelNotFound
-from gateway.plan import make_plan, provider_of
+from gateway.plan import leads_to, make_plan, provider_of
 from gateway.types import Caller, OrganizationSnapshot, Step
 from tests.gateway.targets import caller, organization, target
 
@@ -126,3 +129,77 @@ def test_the_catalogue_knows_whose_a_name_is() -> None:
         "mistral",
         "",
     ]
+
+
+def test_a_providers_list_finds_what_neither_credential_nor_catalogue_names() -> None:
+    snapshot = organization(target(1, "groq", "x"), target(2, "cerebras", "y"), target(3, "groq", "z"))
+    listed = {1: frozenset({"llama-4"}), 2: frozenset({"qwen"}), 3: frozenset({"llama-4", "qwen"})}
+    assert sorted(ids(make_plan("llama-4", caller(), snapshot, 0.0, listed))) == [1, 3]
+    steps = make_plan("qwen", caller(), snapshot, 0.0, listed)
+    assert [(step.target.credential_id, step.model) for step in steps] == [(2, "qwen"), (3, "qwen")]
+
+
+def test_a_list_comes_after_the_credentials_and_the_catalogue() -> None:
+    listed = {1: frozenset({"gpt-4o", "gpt-oss", "openai/gpt-oss"})}
+    snapshot = organization(target(1, "groq", "x"), target(2, "openai", "gpt-4o"))
+    for model in ("gpt-4o", "gpt-oss", "openai/gpt-oss"):
+        assert ids(make_plan(model, caller(), snapshot, 0.0, listed)) == [2]
+    alone = organization(target(1, "groq", "x"))
+    for model in ("gpt-4o", "gpt-oss", "openai/gpt-oss"):
+        (step,) = make_plan(model, caller(), alone, 0.0, listed)
+        assert (step.target.credential_id, step.model) == (1, model)
+
+
+def test_a_providers_own_name_may_begin_with_its_slug() -> None:
+    snapshot = organization(target(1, "openrouter", "x"))
+    listed = {1: frozenset({"openrouter/auto", "openai/gpt-4o"})}
+    for asked, sent in (
+        ("openrouter/auto", "openrouter/auto"),
+        ("openrouter/openai/gpt-4o", "openai/gpt-4o"),
+    ):
+        (step,) = make_plan(asked, caller(), snapshot, 0.0, listed)
+        assert step.model == sent
+
+
+def test_the_lists_of_other_organizations_and_of_hidden_credentials_find_nothing() -> None:
+    listed = {1: frozenset({"llama-4"}), 9: frozenset({"llama-4"})}
+    with pytest.raises(ModelNotFound):
+        make_plan("llama-4", caller(), organization(target(2, "groq", "x")), 0.0, listed)
+    hidden = organization(target(1, "groq", "x", team_ids=frozenset({7})))
+    with pytest.raises(ModelNotFound):
+        make_plan("llama-4", caller(), hidden, 0.0, listed)
+
+
+def test_a_listed_model_outside_the_tokens_list_is_not_found() -> None:
+    listed = {1: frozenset({"llama-4"})}
+    with pytest.raises(ModelNotFound):
+        make_plan("llama-4", caller(models=("x",)), organization(target(1, "groq", "x")), 0.0, listed)
+
+
+@pytest.mark.parametrize("provider", KINDS)
+def test_a_provider_prefix_works_for_every_provider(provider: str) -> None:
+    snapshot = organization(target(1, provider, "x"), target(2, "openai", "gpt-4o"))
+    (step, *_) = plan(f"{provider}/some/model:free", snapshot)
+    assert (step.target.provider, step.model) == (provider, "some/model:free")
+
+
+_names = st.sampled_from(["gpt-4o", "llama", "openai/gpt-4o", "groq/llama", "groq/gpt-4o", "sonar", "openai"])
+_targets = st.lists(
+    st.tuples(st.sampled_from(["openai", "groq", "openrouter"]), st.sets(_names, max_size=2)), max_size=3
+)
+
+
+@given(targets=_targets, listed=st.dictionaries(st.integers(0, 2), st.frozensets(_names)), name=_names)
+def test_a_bare_name_leads_where_it_is_said_to(
+    targets: list[tuple[str, set[str]]], listed: dict[int, frozenset[str]], name: str
+) -> None:
+    made = [target(id, provider, " ".join(models)) for id, (provider, models) in enumerate(targets)]
+    snapshot = organization(*made)
+    try:
+        planned = make_plan(name, caller(), snapshot, 0.0, listed)
+    except ModelNotFound:
+        planned = ()
+    for each in made:
+        if name in listed.get(each.credential_id, ()):
+            reached = any(step.target is each and step.model == name for step in planned)
+            assert leads_to(name, each, snapshot) == reached
