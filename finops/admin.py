@@ -62,7 +62,7 @@ class UsageRecordAdmin(ReadOnlyAdmin):
         ),
         ("Served by", {"fields": ["provider", "credential_name", "model", "attempts_table"]}),
         (
-            "Tokens and cost",
+            "Usage and cost",
             {
                 "fields": [
                     "input_tokens",
@@ -71,6 +71,8 @@ class UsageRecordAdmin(ReadOnlyAdmin):
                     "output_tokens",
                     "reasoning_tokens",
                     "audio_tokens",
+                    "characters",
+                    "audio_seconds",
                     "estimated",
                     "cost",
                     "cost_source",
@@ -108,7 +110,11 @@ class UsageRecordAdmin(ReadOnlyAdmin):
 
     @admin.display(description="tokens in / out")
     def tokens(self, row: UsageRecord) -> str:
-        """All input and output tokens."""
+        """All input and output tokens; audio in its own units where it isn't counted in tokens."""
+        if row.input_tokens is None and row.characters is not None:
+            return f"{row.characters:,} characters"
+        if row.input_tokens is None and row.audio_seconds is not None:
+            return f"{row.audio_seconds:,.1f} s"
         parts = (row.input_tokens, row.cache_read_tokens, row.cache_write_tokens)
         known = [part for part in parts if part is not None]
         return f"{_count(sum(known) if known else None)} / {_count(row.output_tokens)}"

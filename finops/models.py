@@ -11,8 +11,8 @@ class UsageRecord(models.Model):
     """One accepted request, written by the journal's shipper exactly once (the id is the request's).
 
     Plain ids and labels in place of foreign keys: the ledger outlives tokens and credentials.
-    Token buckets are disjoint; reasoning is the part of `output_tokens` spent on thinking. A NULL token
-    count or cost is unknown, never zero.
+    Token buckets are disjoint; reasoning is the part of `output_tokens` spent on thinking. `characters` were
+    spoken, `audio_seconds` listened to. A NULL count or cost is unknown, or of no meaning here; never zero.
     """
 
     class Outcome(models.TextChoices):
@@ -54,6 +54,8 @@ class UsageRecord(models.Model):
     duration_ms = models.FloatField(null=True, editable=False)
     first_token_ms = models.FloatField("time to first token (ms)", null=True, editable=False)
     overhead_ms = models.FloatField(null=True, editable=False)
+    characters = models.BigIntegerField(null=True, editable=False)
+    audio_seconds = models.FloatField(null=True, editable=False)
 
     objects: ClassVar[TenantManager["UsageRecord"]] = TenantManager()
 

@@ -119,6 +119,8 @@ class Finished(msgspec.Struct, array_like=True, tag="f", frozen=True, gc=False, 
     duration_ms: float | None = None
     first_token_ms: float | None = None
     overhead_ms: float | None = None
+    characters: int | None = None
+    audio_seconds: float | None = None
 
 
 Line = Admission | Retry | Finished

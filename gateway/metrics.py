@@ -17,7 +17,9 @@ MAX_SERIES = 5_000  # label sets per process; further ones are counted under `ot
 OTHER = "other"
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 OVERHEAD_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
-TOKEN_KINDS = ("input", "cache_read", "cache_write", "output", "reasoning", "audio")
+TOKEN_KINDS = (
+    "input", "cache_read", "cache_write", "output", "reasoning", "audio", "characters", "audio_seconds",
+)  # fmt: skip
 
 REGISTRY = CollectorRegistry()
 _TARGET = ("organization", "provider", "model", "credential", "endpoint")
@@ -58,7 +60,8 @@ FIRST_TOKEN_SECONDS = Histogram(
 )
 TOKENS = Counter(
     "llm_gateway_tokens",
-    "Tokens in disjoint kinds; reasoning is the part of output spent on thinking.",
+    "Tokens in disjoint kinds; reasoning is the part of output spent on thinking. Audio has its own kinds: "
+    "characters that were spoken, audio_seconds that were listened to.",
     (*_TARGET, "kind"),
     registry=REGISTRY,
 )

@@ -8,7 +8,7 @@ from gateway.errors import GatewayError
 from gateway.exchange import Attempt, Exchange
 from gateway.journal import Admission, AttemptStart, Finished, Journal, JournalUnavailable
 from gateway.journal import Attempt as AttemptLine
-from gateway.types import ChatRequest, Usage
+from gateway.types import ChatRequest, EmbeddingsRequest, SpeechRequest, Usage
 
 BYTES_PER_TOKEN = 4  # wire/pricing.md section 4: over-estimates most Latin text, about right for JSON and CJK
 
@@ -31,7 +31,7 @@ def announce(exchange: Exchange, attempt: Attempt, journal: Journal) -> None:
             caller.token_id,
             caller.token_name,
             exchange.endpoint,
-            isinstance(request, ChatRequest) and request.stream,
+            request.stream if isinstance(request, ChatRequest) else isinstance(request, SpeechRequest),
             request.model[:200],
             exchange.started_at,
             start,
@@ -77,8 +77,14 @@ def _tokens(exchange: Exchange) -> tuple[Usage | None, bool]:
     if exchange.usage is not None or exchange.status != 200:
         return exchange.usage, False
     request = exchange.request
-    sent = len(request.raw) if request is not None else 0
-    return Usage(input=_estimate(sent), output=_estimate(exchange.output_bytes)), True
+    if not isinstance(request, ChatRequest | EmbeddingsRequest):
+        return None, False  # bytes of sound say nothing about its length
+    return Usage(input=_estimate(len(request.raw)), output=_estimate(exchange.output_bytes)), True
+
+
+def _in_tokens(used: Usage) -> Usage | None:
+    """Return the usage of audio if it is in tokens, too: else they are unknown."""
+    return used if used.input or used.output or used.audio else None
 
 
 def _estimate(size: int) -> int:
@@ -87,6 +93,7 @@ def _estimate(size: int) -> int:
 
 def _finished(exchange: Exchange, used: Usage | None, now: float, *, estimated: bool) -> Finished:
     caller, request, step = exchange.caller, exchange.request, exchange.step
+    tokens = _in_tokens(used) if used is not None and (used.characters or used.seconds) else used
     return Finished(
         id=exchange.id,
         organization_id=caller.organization_id,
@@ -95,7 +102,7 @@ def _finished(exchange: Exchange, used: Usage | None, now: float, *, estimated: 
         token_id=caller.token_id,
         token_name=caller.token_name,
         endpoint=exchange.endpoint,
-        streamed=isinstance(request, ChatRequest) and request.stream,
+        streamed=request.stream if isinstance(request, ChatRequest) else isinstance(request, SpeechRequest),
         requested_model=request.model[:200] if request is not None else "",
         provider=step.target.provider if step else "",
         credential_id=step.target.credential_id if step else None,
@@ -105,12 +112,12 @@ def _finished(exchange: Exchange, used: Usage | None, now: float, *, estimated: 
         status=exchange.status,
         error_class=exchange.error_class,
         attempts=[_attempt_line(attempt) for attempt in exchange.attempts],
-        input_tokens=used.input if used else None,
-        cache_read_tokens=used.cache_read if used else None,
-        cache_write_tokens=used.cache_write if used else None,
-        output_tokens=used.output if used else None,
-        reasoning_tokens=used.reasoning if used else None,
-        audio_tokens=used.audio if used else None,
+        input_tokens=tokens.input if tokens else None,
+        cache_read_tokens=tokens.cache_read if tokens else None,
+        cache_write_tokens=tokens.cache_write if tokens else None,
+        output_tokens=tokens.output if tokens else None,
+        reasoning_tokens=tokens.reasoning if tokens else None,
+        audio_tokens=tokens.audio if tokens else None,
         estimated=estimated,
         cost_usd=used.cost_usd if used else None,
         cost_source="provider" if used and used.cost_usd is not None else "",
@@ -118,6 +125,8 @@ def _finished(exchange: Exchange, used: Usage | None, now: float, *, estimated: 
         duration_ms=(now - exchange.arrived) * 1000,
         first_token_ms=(exchange.first_token - exchange.arrived) * 1000 if exchange.first_token else None,
         overhead_ms=exchange.overhead * 1000,
+        characters=(used.characters or None) if used else None,
+        audio_seconds=(used.seconds or None) if used else None,
     )
 
 
@@ -173,3 +182,7 @@ def _count_tokens(series: metrics.Series, used: Usage) -> None:
         tokens["reasoning"].inc(used.reasoning)
     if used.audio:
         tokens["audio"].inc(used.audio)
+    if used.characters:
+        tokens["characters"].inc(used.characters)
+    if used.seconds:
+        tokens["audio_seconds"].inc(used.seconds)

@@ -44,6 +44,8 @@ RECORD: dict[str, Any] = {
     "duration_ms": 12.5,
     "first_token_ms": None,
     "overhead_ms": 0.5,
+    "characters": None,
+    "audio_seconds": 1.5,
 }
 ATTEMPT: dict[str, Any] = {
     "id": "r1.1",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,6 +70,17 @@ def ends(journal: Journal) -> list[Finished]:
 def test_the_lines_have_the_ledgers_columns() -> None:
     assert Finished.__struct_fields__ == RECORD_COLUMNS
     assert Attempt.__struct_fields__ == ATTEMPT_COLUMNS[4:]
+
+
+def test_a_line_of_an_older_gateway_is_read(tmp_path: Path) -> None:
+    line = finished("r1")
+    values = list(msgspec.structs.astuple(line))
+    assert values[-2:] == [None, None]  # characters and audio_seconds came later
+    path = tmp_path / "1.log"
+    path.write_bytes(msgspec.json.encode(["f", *values[:-2]]) + b"\n")
+    segment = Segment(path)
+    assert list(segment.lines()) == [line]
+    assert segment.damaged == 0
 
 
 def test_every_call_is_on_disk_when_it_returns(journal: Journal, root: Path) -> None:
