@@ -27,7 +27,11 @@ AXIOM_METRICS_TOKEN = env_secret("AXIOM_METRICS_TOKEN", AXIOM_VAR / "metrics_tok
 
 # -- the data path's limits
 AXIOM_EGRESS_ALLOW = env_list("AXIOM_EGRESS_ALLOW")  # CIDRs of private addresses that providers may live on
+AXIOM_TOKEN_HOSTS = env_list("AXIOM_TOKEN_HOSTS")  # token_uri hosts of service accounts beside Google's
+AXIOM_TOKEN_FILES = env_str("AXIOM_TOKEN_FILES", "")  # the directory that credentials' token files may be in
+AXIOM_METADATA_SERVER = env_bool("AXIOM_METADATA_SERVER", default=False)
 AXIOM_MAX_BODY_BYTES = env_int("AXIOM_MAX_BODY_BYTES", 10 * 1024 * 1024, minimum=1024)
+AXIOM_MAX_UPLOAD_BYTES = env_int("AXIOM_MAX_UPLOAD_BYTES", 25 * 1024 * 1024, minimum=1024)
 AXIOM_TIMEOUT_CONNECT = env_seconds("AXIOM_TIMEOUT_CONNECT", 5.0)
 AXIOM_TIMEOUT_FIRST_BYTE = env_seconds("AXIOM_TIMEOUT_FIRST_BYTE", 120.0)
 AXIOM_TIMEOUT_IDLE = env_seconds("AXIOM_TIMEOUT_IDLE", 60.0)

@@ -27,6 +27,7 @@ from credentials.services import (
     credential_update,
 )
 from credentials.shares import effective_share, main_model
+from credentials.validation import needs_secret
 
 FINGERPRINT_SHOWN = 8
 ROTATE = Question(
@@ -127,7 +128,7 @@ class ProviderCredentialAdmin(OrgScopedAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or not self.has_change_permission(request, obj):
             return fieldsets
-        optional = obj.active_secret is not None and not KINDS[obj.provider].secret_required
+        optional = obj.active_secret is not None and not needs_secret(KINDS[obj.provider], obj.config)
         shown = ["secret_state", "secret", *(["clear_secret"] if optional else [])]
         (title, options), *others = fieldsets
         at = options["fields"].index("secret")

@@ -18,8 +18,9 @@ from unfold.widgets import (
 )
 
 from axiom.lib.admin.forms import LinesField, ServiceForm
-from credentials.kinds import KINDS, PROVIDER_CHOICES, ConfigField, ProviderKind
+from credentials.kinds import KINDS, provider_choices
 from credentials.models import ProviderCredential
+from credentials.provider_kind import ConfigField, ProviderKind
 from tenants.models import Team, User
 
 CONNECTION = ("provider", "base_url", "config")
@@ -103,7 +104,7 @@ class _CredentialForm(ServiceForm):
 
     choices: ClassVar[dict[str, str]] = {"teams": "organization", "users": "memberships__organization"}
     provider = forms.ChoiceField(
-        choices=[("", "Choose a provider"), *PROVIDER_CHOICES],
+        choices=[("", "Choose a provider"), *provider_choices()],
         widget=UnfoldAdminSelectWidget(attrs={"data-kinds": _kinds_for_script()}),
     )
     secret = SecretField(label="API key", required=False)

@@ -8,7 +8,7 @@ from django.db import models
 
 from axiom.lib import clock
 from axiom.lib.scoping import TenantManager
-from credentials.kinds import PROVIDER_CHOICES
+from credentials.kinds import provider_choices
 from tenants.models import Organization, Team, User
 
 
@@ -36,7 +36,7 @@ class ProviderCredential(models.Model):
     """One usable connection to a provider. The secret lives in SecretVersion and is never shown again."""
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="credentials")
-    provider = models.CharField(max_length=32, choices=PROVIDER_CHOICES)
+    provider = models.CharField(max_length=32, choices=provider_choices)
     name = models.CharField(max_length=100, help_text="Shown in analytics and response headers.")
     default_model = models.CharField(
         max_length=200, blank=True, help_text="Requests for this model prefer this credential."

@@ -18,7 +18,8 @@ from audit.recorder import record
 from axiom.lib import clock
 from credentials.kinds import KINDS
 from credentials.models import ProviderCredential, SecretVersion
-from credentials.validation import clean_fields, clean_secret
+from credentials.provider_kind import ProviderKind
+from credentials.validation import clean_fields, clean_secret, needs_secret
 from credentials.vault import VaultError, fingerprint_of, seal_secret
 from tenants.actors import Actor
 from tenants.models import Organization, Team, User
@@ -83,8 +84,9 @@ def credential_create(
     given = {"base_url": "", "config": None, **_without_links(options), "provider": provider, "name": name}
     values, errors = clean_fields(given)
     links = _clean_links(stored, options, errors)
-    plaintext = _clean_secret(secret, errors)
-    if not plaintext and provider in KINDS and KINDS[provider].secret_required:
+    kind = KINDS.get(provider)
+    plaintext = _clean_secret(kind, secret, errors)
+    if not plaintext and kind is not None and needs_secret(kind, values.get("config")):
         errors.setdefault("secret", ValidationError("This provider needs one."))
     credential = ProviderCredential(organization=stored, **values)
     validate_row(credential, errors)
@@ -120,7 +122,7 @@ def credential_update(
         require(actor, stored.organization_id, "credential.enable")
     values, errors = clean_fields(_with_connection(stored, _without_links(changes)))
     links = _clean_links(stored.organization, changes, errors)
-    plaintext = _clean_secret(secret or "", errors)
+    plaintext = _clean_secret(KINDS.get(values.get("provider", stored.provider)), secret or "", errors)
     _check_secret(stored, values, errors, replaced=bool(plaintext), cleared=clear_secret)
     before = _shown(stored, links)
     found = change_row(stored, values, errors)
@@ -141,7 +143,7 @@ def credential_rotate(*, actor: Actor, credential: ProviderCredential, secret: s
     """Give a credential another secret, or its first. Applications don't notice; the old one is gone."""
     stored = lock_row(actor, credential, "credential.rotate")
     errors: dict[str, ValidationError] = {}
-    plaintext = _clean_secret(secret, errors)
+    plaintext = _clean_secret(KINDS[stored.provider], secret, errors)
     if not errors and not plaintext:
         errors["secret"] = ValidationError("Give the new secret.")
     if errors:
@@ -208,7 +210,8 @@ def _check_secret(
     has_secret = stored.active_secret is not None
     provider = values.get("provider", stored.provider)
     base_url = values.get("base_url", stored.base_url)
-    if KINDS[provider].secret_required and (cleared or not has_secret):
+    config = values.get("config", stored.config)
+    if needs_secret(KINDS[provider], config) and (cleared or not has_secret):
         errors["secret"] = ValidationError("This provider needs one.")
     moved = _address(provider, base_url) != _address(stored.provider, stored.base_url)
     if moved and has_secret and not cleared:
@@ -221,9 +224,9 @@ def _address(provider: str, base_url: str) -> tuple[str, str]:
     return provider, base_url or KINDS[provider].base_url
 
 
-def _clean_secret(secret: str, errors: dict[str, ValidationError]) -> str:
+def _clean_secret(kind: ProviderKind | None, secret: str, errors: dict[str, ValidationError]) -> str:
     try:
-        return clean_secret(secret)
+        return clean_secret(secret, kind)
     except ValidationError as problem:
         errors["secret"] = problem
         return ""

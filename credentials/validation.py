@@ -3,13 +3,17 @@
 import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from axiom.lib.egress import EgressPolicy
-from credentials.kinds import KINDS, ConfigField, ProviderKind
+from credentials.kinds import KINDS
+from credentials.provider_kind import ConfigField, ProviderKind
+from credentials.service_accounts import GOOGLE_TOKEN_URI, is_token_uri_allowed
 
 SECRET_LENGTH = 8192
 TEXT_LENGTH = 500
@@ -36,7 +40,7 @@ def clean_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, V
         kind = KINDS.get(values["provider"])
         if kind is None:
             return {}, {"provider": ValidationError("Choose one of the providers.")}
-        policy = EgressPolicy.from_settings()
+        policy = EgressPolicy.for_base_urls()
         cleaners["base_url"] = lambda value: clean_base_url(kind, value, policy)
         cleaners["config"] = lambda value: clean_config(kind, value)
     cleaned: dict[str, Any] = {}
@@ -49,14 +53,73 @@ def clean_fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, V
     return cleaned, errors
 
 
-def clean_secret(secret: str) -> str:
-    """Return the secret without the spaces and line ends that pasting adds."""
+def clean_secret(secret: str, kind: ProviderKind | None = None) -> str:
+    """Return the secret without the spaces and line ends that pasting adds.
+
+    A provider whose secrets have a structure looks into it: that may hold spaces and line ends.
+    """
     text = secret.strip()
-    if text and (not _VISIBLE_ASCII.fullmatch(text) or len(text) > SECRET_LENGTH):
+    if len(text) > SECRET_LENGTH:
+        raise ValidationError("This is too long for a key.")
+    if kind is not None and text and kind.check_secret is not None:
+        if problem := kind.check_secret(text):
+            raise ValidationError(problem)
+        _refuse_token_uri(kind, text)
+    elif text and not _VISIBLE_ASCII.fullmatch(text):
         raise ValidationError(
             "This isn't a key: it holds spaces, line breaks or letters that no key has, or is too long."
         )
     return text
+
+
+def _refuse_token_uri(kind: ProviderKind, secret: str) -> None:
+    """Refuse a secret that would be exchanged for a token at an address that nobody vouches for."""
+    address = kind.token_uri_of(secret) if kind.token_uri_of is not None else ""
+    if not address:
+        return
+    if not is_token_uri_allowed(address, settings.AXIOM_TOKEN_HOSTS):
+        raise ValidationError(
+            f"The key's token_uri must be {GOOGLE_TOKEN_URI}. The operator can allow other hosts with "
+            "AXIOM_TOKEN_HOSTS."
+        )
+    if address.startswith("http:"):
+        clean_base_url(kind, address, EgressPolicy.for_base_urls())
+
+
+def needs_secret(kind: ProviderKind, config: Mapping[str, Any] | None) -> bool:
+    """Tell whether a credential with these settings is of no use without a secret."""
+    if not kind.secret_required or kind.secret_unless is None:
+        return kind.secret_required
+    name, *values = kind.secret_unless
+    return (config or {}).get(name) not in values
+
+
+def operator_refusal(kind: ProviderKind, config: Mapping[str, Any]) -> str | None:
+    """Return why the operator's settings don't allow this configuration, None when they do.
+
+    Asked when a credential is saved, and each time that it is made ready for use: settings change.
+    """
+    for field in kind.config_fields:
+        value = config.get(field.name, "")
+        if field.needs_setting is not None and value == field.needs_setting[0]:
+            name = field.needs_setting[1]
+            if not getattr(settings, name):
+                return f"The operator hasn't allowed this ({name})."
+        if field.kind == "path" and value and not _is_token_file(value):
+            return "Token files must be in the directory that the operator names in AXIOM_TOKEN_FILES."
+    return None
+
+
+def _is_token_file(text: str) -> bool:
+    """Tell whether a path leads below the operator's directory, with every link followed."""
+    directory = settings.AXIOM_TOKEN_FILES
+    path = Path(text)
+    if not directory or not path.is_absolute():
+        return False
+    try:
+        return path.resolve().is_relative_to(Path(directory).resolve()) and ".." not in path.parts
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def clean_base_url(kind: ProviderKind, text: str, policy: EgressPolicy) -> str:
@@ -138,7 +201,7 @@ def clean_config(kind: ProviderKind, config: Mapping[str, Any] | None) -> dict[s
     cleaned: dict[str, Any] = {}
     for field in kind.config_fields:
         try:
-            value = _clean_setting(field, values.pop(field.name, ""))
+            value = _clean_setting(kind, field, values.pop(field.name, ""))
             if value:
                 cleaned[field.name] = value
             elif _is_required(kind, field, config or {}):
@@ -160,28 +223,32 @@ def _at_setting(name: str, label: str, problem: ValidationError) -> ValidationEr
 def _is_required(kind: ProviderKind, field: ConfigField, config: Mapping[str, Any]) -> bool:
     if field.required_with is None:
         return field.required
-    other, value = field.required_with
+    other, *values = field.required_with
     default = next(item.default for item in kind.config_fields if item.name == other)
-    return bool((config.get(other) or default) == value)
+    return (config.get(other) or default) in values
 
 
-def _clean_setting(field: ConfigField, value: Any) -> str | dict[str, str]:
+def _clean_setting(kind: ProviderKind, field: ConfigField, value: Any) -> str | dict[str, str]:
     if field.kind == "mapping":
-        return _clean_mapping(value or {})
+        return _clean_mapping(field, value or {})
     text = _clean_text(value)
     if field.kind == "choice" and text and text not in dict(field.choices):
         raise ValidationError(f"Choose one of: {', '.join(dict(field.choices))}.")
     if field.pattern and text and not re.fullmatch(field.pattern, text):
         raise ValidationError("This doesn't look right." + (f" {field.help_text}" if field.help_text else ""))
+    if problem := operator_refusal(kind, {field.name: text}):
+        raise ValidationError(problem)
     return text
 
 
-def _clean_mapping(value: Any) -> dict[str, str]:
+def _clean_mapping(field: ConfigField, value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise ValidationError("Give pairs of names.")
     pairs = {_clean_text(name): _clean_text(entry) for name, entry in value.items()}
     if not all(pairs) or not all(pairs.values()):
         raise ValidationError("Both sides of a pair need a name.")
+    if field.pattern and not all(re.fullmatch(field.pattern, entry) for entry in pairs.values()):
+        raise ValidationError(f"This doesn't look right. {field.help_text}")
     return pairs
 
 

@@ -14,7 +14,7 @@ from axiom.lib import clock
 from axiom.lib.ids import new_id
 from gateway import runtime
 from gateway.auth import authenticate, require_scope
-from gateway.catalogue import find_model, list_models, on_surface
+from gateway.catalogue import Listed, find_model, list_models, on_surface
 from gateway.documents import INFERENCE_PATHS
 from gateway.endpoints import PREFIX
 from gateway.errors import GatewayError, InvalidRequest, ModelNotFound, UnknownEndpoint
@@ -32,6 +32,12 @@ class InferenceAPI(NinjaAPI):
         schema = super().get_openapi_schema(**kwargs)
         schema["paths"] = INFERENCE_PATHS | schema["paths"]
         return schema
+
+    def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
+        """Give every answer the id that SDKs show."""
+        response: HttpResponse = super().create_temporal_response(request)
+        response["x-request-id"] = new_id()
+        return response
 
 
 api = InferenceAPI(
@@ -54,6 +60,7 @@ class ModelOut(Schema):
     model_ref: str
     display_name: str
     surfaces: list[str]
+    supported_voices: list[str]
 
 
 class LinksOut(Schema):
@@ -87,7 +94,7 @@ async def models(request: HttpRequest, query: Query[ModelQuery]) -> dict[str, An
             f"'limit' must be between 1 and {MAX_LIMIT}.", param="limit", code="invalid_value"
         )
     caller, organization = await _caller(request)
-    found = list_models(caller, organization)
+    found = list_models(caller, organization, await _listed(caller, organization))
     if query.surface:
         found = on_surface(found, query.surface)
     rest = [model for model in found if model.id > query.after]
@@ -105,7 +112,7 @@ async def models(request: HttpRequest, query: Query[ModelQuery]) -> dict[str, An
 async def model(request: HttpRequest, model_id: str) -> Any:
     """Return one model by its id or its `provider/model` reference."""
     caller, organization = await _caller(request)
-    found = find_model(model_id, caller, organization)
+    found = find_model(model_id, caller, organization, await _listed(caller, organization))
     if found is None:
         raise ModelNotFound(f"The model `{model_id[:200]}` does not exist or you do not have access to it.")
     return found
@@ -118,6 +125,13 @@ async def _caller(request: HttpRequest) -> tuple[Caller, OrganizationSnapshot]:
     caller = authenticate(headers, snapshot.callers, clock.unix())
     require_scope(caller, "models")
     return caller, snapshot.organizations[caller.organization_id]
+
+
+async def _listed(caller: Caller, organization: OrganizationSnapshot) -> Listed:
+    """Return the providers' model lists as they are known, after a short wait for those that never were."""
+    lists = (await runtime.current()).models
+    await lists.learn(target for target in organization.targets if target.visible_to(caller))
+    return lists.models
 
 
 def _next_link(request: HttpRequest, query: ModelQuery, last_id: str) -> str:

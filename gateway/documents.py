@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from gateway.providers.sound import CONTENT_TYPES
+from gateway.requests import SPEECH_FORMATS, TRANSCRIPT_FORMATS
+
 _ERROR = {
     "description": "OpenAI's error envelope.",
     "content": {
@@ -28,7 +31,12 @@ _ERROR = {
 
 
 def _post(
-    summary: str, required: dict[str, Any], optional: dict[str, Any], answers: list[str]
+    summary: str,
+    required: dict[str, Any],
+    optional: dict[str, Any],
+    answers: list[str],
+    *,
+    body: str = "application/json",
 ) -> dict[str, Any]:
     """Describe one POST endpoint; fields that are not listed pass through to the provider."""
     return {
@@ -38,7 +46,7 @@ def _post(
             "requestBody": {
                 "required": True,
                 "content": {
-                    "application/json": {
+                    body: {
                         "schema": {
                             "type": "object",
                             "required": list(required),
@@ -81,5 +89,41 @@ INFERENCE_PATHS: dict[str, Any] = {
             "dimensions": {"type": "integer"},
         },
         ["application/json"],
+    ),
+    "/rest/v1/llm-gateway/v1/audio/speech": _post(
+        "Speak a text; the sound is streamed as it is made",
+        {
+            "model": _STRING,
+            "input": _STRING,
+            "voice": {
+                "anyOf": [
+                    _STRING,
+                    {"type": "object", "required": ["id"], "properties": {"id": _STRING}},
+                ]
+            },
+        },
+        {
+            "response_format": {"type": "string", "enum": list(SPEECH_FORMATS), "default": SPEECH_FORMATS[0]},
+            "speed": {"type": "number"},
+            "instructions": _STRING,
+            "stream_format": {"type": "string", "enum": ["audio", "sse"]},
+        },
+        [*CONTENT_TYPES.values(), "text/event-stream"],
+    ),
+    "/rest/v1/llm-gateway/v1/audio/transcriptions": _post(
+        "Write down speech",
+        {"file": {"type": "string", "format": "binary"}, "model": _STRING},
+        {
+            "response_format": {"type": "string", "enum": list(TRANSCRIPT_FORMATS), "default": "json"},
+            "language": _STRING,
+            "prompt": _STRING,
+            "temperature": {"type": "number"},
+            "timestamp_granularities[]": {
+                "type": "array",
+                "items": {"type": "string", "enum": ["word", "segment"]},
+            },
+        },
+        ["application/json", "text/plain"],
+        body="multipart/form-data",
     ),
 }

@@ -1,12 +1,12 @@
 """The door: an ASGI callable that answers the inference endpoints and the probes before Django sees them.
 
-It matches the path, authenticates, reads a capped body, watches for the caller's departure, and is the one
+It matches the path, authenticates, has the body read, watches for the caller's departure, and is the one
 place where an error that has no exchange yet becomes a response.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import MutableMapping
 from time import perf_counter, time
 from typing import Any
 
@@ -15,24 +15,17 @@ import msgspec
 from axiom.lib.ids import new_id
 from gateway import metrics, runtime
 from gateway.auth import authenticate, require_scope
+from gateway.bodies import ClientLeft, Receive
 from gateway.endpoints import ENDPOINTS, PREFIX, Endpoint
-from gateway.errors import (
-    BodyTooLarge,
-    GatewayError,
-    InvalidRequest,
-    MethodNotAllowed,
-    Unavailable,
-    UnknownEndpoint,
-    UnsupportedMediaType,
-)
+from gateway.errors import GatewayError, MethodNotAllowed, Unavailable, UnknownEndpoint
 from gateway.exchange import Exchange
 from gateway.relay import Send, send_json
 from gateway.runtime import Runtime
 from gateway.serve import serve
+from gateway.types import Form
 
 logger = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 LIVE, READY = "/livez", "/readyz"
 # Answered by Django (gateway.api): the typed, read-only part of the inference surface.
@@ -72,22 +65,18 @@ async def handle(scope: Scope, receive: Receive, send: Send) -> None:
             id=request_id, endpoint=endpoint.name, caller=caller, arrived=arrived, started_at=now
         )
         require_scope(caller, endpoint.name)
-        body = await read_body(headers, receive, process.max_body_bytes)
+        body = await endpoint.read(headers, receive, process.limits)
     except GatewayError as problem:
         metrics.REFUSED.labels(str(problem.status)).inc()
-        await send_json(send, problem.status, _refusal_headers(request_id, problem), problem.body())
+        await send_json(send, problem.status, _refusal_headers(request_id, arrived, problem), problem.body())
         return
     except ClientLeft:
         return
     await _serve_watched(exchange, endpoint, body, process, receive, send)
 
 
-class ClientLeft(Exception):
-    """The caller closed the connection before its body was complete."""
-
-
 async def _serve_watched(
-    exchange: Exchange, endpoint: Endpoint, body: bytes, process: Runtime, receive: Receive, send: Send
+    exchange: Exchange, endpoint: Endpoint, body: bytes | Form, process: Runtime, receive: Receive, send: Send
 ) -> None:
     """Serve, and cancel the work when the caller leaves: a bare ASGI callable isn't told otherwise."""
     task = asyncio.current_task()
@@ -99,15 +88,10 @@ async def _serve_watched(
         if not watch.client_left:
             raise
         task.uncancel()
-    except Exception:
-        logger.exception("Request %s failed inside the gateway.", exchange.id)
-        if exchange.status is None:
-            problem = GatewayError(
-                "The gateway failed to serve this request; its operator finds it by x-request-id."
-            )
-            await send_json(send, 500, _refusal_headers(exchange.id, problem), problem.body())
     finally:
         watch.stop()
+        if isinstance(body, Form):
+            body.close()
 
 
 class _Watch:
@@ -150,46 +134,12 @@ def _match(method: str, tail: str) -> Endpoint:
     return endpoint
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    """Read a JSON body of at most `limit` bytes.
-
-    Raises UnsupportedMediaType, BodyTooLarge (before reading past the limit), ClientLeft.
-    """
-    media_type = headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower()
-    if media_type != b"application/json":
-        raise UnsupportedMediaType("Send the body as 'Content-Type: application/json'.")
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise UnsupportedMediaType("Compressed request bodies are not accepted.")
-    length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > limit:
-        raise _too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > limit:
-            raise _too_large(limit)
-        more = message.get("more_body", False)
-    body = b"".join(chunks)
-    if not body:
-        raise InvalidRequest("The body is empty; send a JSON object.", code="invalid_json")
-    return body
-
-
-def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body is larger than {limit} bytes, the most that this gateway accepts.")
-
-
-def _refusal_headers(request_id: str, problem: GatewayError) -> list[tuple[bytes, bytes]]:
+def _refusal_headers(request_id: str, arrived: float, problem: GatewayError) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"x-request-id", request_id.encode()),
         (b"x-axiom-attempts", b"0"),
         (b"x-axiom-fallback", b"0"),
+        (b"x-axiom-overhead-ms", b"%.2f" % ((perf_counter() - arrived) * 1000)),
     ]
     return headers + problem.headers()
 

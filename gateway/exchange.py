@@ -2,7 +2,7 @@
 
 from time import perf_counter
 
-from gateway.types import Caller, ChatRequest, EmbeddingsRequest, Step, Usage
+from gateway.types import Caller, Request, Step, Usage
 
 
 class Attempt:
@@ -47,7 +47,7 @@ class Exchange:
         self.caller = caller
         self.arrived = arrived
         self.started_at = started_at
-        self.request: ChatRequest | EmbeddingsRequest | None = None
+        self.request: Request | None = None
         self.attempts: list[Attempt] = []
         self.status: int | None = None  # what the caller was told; None until headers are sent
         self.outcome = "ok"

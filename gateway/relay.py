@@ -1,4 +1,4 @@
-"""Sending the answer on: whole, or event by event as it comes."""
+"""Sending the answer on: whole, or as it comes, event by event or sound by sound."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -6,11 +6,12 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-from gateway.attempts import OpenedStream
+from gateway.attempts import OpenedSpeech, OpenedStream
 from gateway.errors import FailureClass, GatewayError, ProviderFailure
 from gateway.exchange import Exchange
 from gateway.providers.base import ChatStream
 from gateway.responses import Headers
+from gateway.types import Answer
 from gateway.upstream import UpstreamError, UpstreamProblem
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -32,8 +33,19 @@ async def send_json(send: Send, status: int, headers: Headers, body: bytes) -> N
     await send({"type": "http.response.body", "body": body})
 
 
+async def send_whole(send: Send, headers: Headers, answer: Answer) -> None:
+    """Send a whole answer with its content type."""
+    body, kind = answer.body, answer.content_type
+    headers += (
+        _JSON if kind == "application/json" else (b"content-type", kind.encode()),
+        (b"content-length", str(len(body)).encode()),
+    )
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 async def relay_stream(
-    opened: OpenedStream, exchange: Exchange, send: Send, headers: Headers, deadline: float
+    opened: OpenedStream[ChatStream], exchange: Exchange, send: Send, headers: Headers, deadline: float
 ) -> None:
     """Send a stream as it comes; a failure after the first byte becomes one error frame and the end.
 
@@ -43,7 +55,6 @@ async def relay_stream(
     headers += _STREAM
     exchange.status = 200
     exchange.first_token = perf_counter()
-    stream = opened.stream
     beat = _Heartbeat(send)
     try:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -55,15 +66,54 @@ async def relay_stream(
         await _break_off(_as_failure(problem), exchange, send)
     finally:
         beat.stop()
-        opened.response.close()
-        exchange.end_attempt()
-        exchange.usage = stream.usage
-        exchange.model = stream.model
-        exchange.output_bytes = stream.output_bytes
+        _close(opened, exchange)
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _relay_events(opened: OpenedStream, send: Send, beat: "_Heartbeat") -> None:
+async def relay_speech(
+    opened: OpenedSpeech, exchange: Exchange, send: Send, headers: Headers, deadline: float
+) -> None:
+    """Send sound as it comes. Sound has no place for an error frame: a failure cuts the answer short.
+
+    The last body message is never sent then, so that the server closes the connection and the caller's client
+    sees that something is missing. Otherwise as relay_stream.
+    """
+    headers += ((b"content-type", opened.stream.content_type.encode()), *_STREAM[1:])
+    exchange.status = 200
+    exchange.first_token = perf_counter()
+    try:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": opened.head, "more_body": True})
+        async with asyncio.timeout_at(deadline):
+            await _relay_sound(opened, send)
+    except (ProviderFailure, UpstreamError, TimeoutError) as problem:
+        _note_break(_as_failure(problem), exchange)
+        return
+    finally:
+        _close(opened, exchange)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _relay_sound(opened: OpenedSpeech, send: Send) -> None:
+    if opened.ended:
+        return
+    async for chunk in opened.chunks:
+        if sound := opened.stream.feed(chunk):
+            await send({"type": "http.response.body", "body": sound, "more_body": True})
+    if rest := opened.stream.finish():
+        await send({"type": "http.response.body", "body": rest, "more_body": True})
+
+
+def _close(opened: OpenedStream[ChatStream] | OpenedSpeech, exchange: Exchange) -> None:
+    """Close the upstream; what came is left in the exchange for accounting."""
+    opened.response.close()
+    exchange.end_attempt()
+    exchange.usage = opened.stream.usage
+    exchange.model = opened.stream.model
+    exchange.output_bytes = opened.stream.output_bytes
+
+
+async def _relay_events(opened: OpenedStream[ChatStream], send: Send, beat: "_Heartbeat") -> None:
     """Translate and send events until the provider ends. Raises ProviderFailure, UpstreamError."""
     feed = opened.stream.feed
     try:
@@ -101,11 +151,15 @@ def _as_failure(problem: ProviderFailure | UpstreamError | TimeoutError) -> Prov
 
 async def _break_off(problem: GatewayError, exchange: Exchange, send: Send) -> None:
     """Tell the caller inside the stream: an error frame, no finish chunk, no [DONE]."""
+    _note_break(problem, exchange)
+    frame = b"data: " + problem.body() + b"\n\n"
+    await send({"type": "http.response.body", "body": frame, "more_body": True})
+
+
+def _note_break(problem: GatewayError, exchange: Exchange) -> None:
     exchange.outcome = "incomplete"
     exchange.error_class = problem.label
     exchange.attempts[-1].error_class = problem.label
-    frame = b"data: " + problem.body() + b"\n\n"
-    await send({"type": "http.response.body", "body": frame, "more_body": True})
 
 
 class _Heartbeat:

@@ -6,14 +6,18 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from gateway.errors import InvalidRequest
-from gateway.types import ChatRequest, EmbeddingsRequest
+from gateway.types import ChatRequest, EmbeddingsRequest, Form, SpeechRequest, TranscriptionRequest
 
 MAX_DEPTH = 64
+MAX_MODEL = 512  # characters of a model's name
+SPEECH_FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
+TRANSCRIPT_FORMATS = ("json", "text", "verbose_json", "srt", "vtt", "diarized_json")
+_FORM_VALUES = frozenset({"model", "response_format", "stream", "language", "prompt", "temperature"})
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _NOT_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 
 _Number = int | float
-_NonEmpty = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+_NonEmpty = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_MODEL)]
 
 
 class _Message(msgspec.Struct):
@@ -57,9 +61,24 @@ class _EmbeddingsBody(msgspec.Struct):
     user: str | None = None
 
 
+class _Voice(msgspec.Struct):
+    id: str
+
+
+class _SpeechBody(msgspec.Struct):
+    model: _NonEmpty
+    input: str
+    voice: str | _Voice
+    response_format: str | None = None
+    stream_format: str | None = None
+    instructions: str | None = None
+    speed: _Number | None = None
+
+
 _chat_decoder = msgspec.json.Decoder(_ChatBody)
 _embeddings_decoder = msgspec.json.Decoder(_EmbeddingsBody)
-_BodyT = TypeVar("_BodyT", _ChatBody, _EmbeddingsBody)
+_speech_decoder = msgspec.json.Decoder(_SpeechBody)
+_BodyT = TypeVar("_BodyT", _ChatBody, _EmbeddingsBody, _SpeechBody)
 
 
 def parse_chat(body: bytes, request_id: str, received_at: int) -> ChatRequest:
@@ -86,14 +105,7 @@ def parse_embeddings(body: bytes, request_id: str, received_at: int) -> Embeddin
     """Read an embeddings body. Raises InvalidRequest, naming the field."""
     body = _without_second_model(body)
     found = _decode(_embeddings_decoder, body)
-    if found.encoding_format not in {None, "float", "base64"}:
-        raise InvalidRequest(
-            f"Invalid value: '{found.encoding_format[:50]}'. Supported values are: 'float' and 'base64'."
-            if found.encoding_format
-            else "Invalid value for 'encoding_format'.",
-            param="encoding_format",
-            code="invalid_value",
-        )
+    _require_choice("encoding_format", found.encoding_format, ("float", "base64"))
     if found.input in ("", []):
         raise InvalidRequest("'input' cannot be empty.", param="input", code="invalid_value")
     return EmbeddingsRequest(
@@ -102,6 +114,87 @@ def parse_embeddings(body: bytes, request_id: str, received_at: int) -> Embeddin
         base64=found.encoding_format == "base64",
         request_id=request_id,
         received_at=received_at,
+    )
+
+
+def parse_speech(body: bytes, request_id: str, received_at: int) -> SpeechRequest:
+    """Read a speech body. Raises InvalidRequest, naming the field."""
+    body = _without_second_model(body)
+    found = _decode(_speech_decoder, body)
+    _require_choice("response_format", found.response_format, SPEECH_FORMATS)
+    _require_choice("stream_format", found.stream_format, ("audio", "sse"))
+    if not found.input:
+        raise InvalidRequest("'input' cannot be empty.", param="input", code="invalid_value")
+    return SpeechRequest(
+        raw=body,
+        model=found.model,
+        characters=len(found.input),
+        format=found.response_format or SPEECH_FORMATS[0],
+        events=found.stream_format == "sse",
+        request_id=request_id,
+        received_at=received_at,
+    )
+
+
+def parse_transcription(form: Form, request_id: str, received_at: int) -> TranscriptionRequest:
+    """Read a transcription form. Raises InvalidRequest, naming the field."""
+    values = _form_values(form)
+    if form.upload is None:
+        if any(name == "file" for name, _ in form.fields):
+            raise InvalidRequest(
+                "'file' must be a file, with a file name.", param="file", code="invalid_type"
+            )
+        raise _missing("file")
+    if not form.upload.size:
+        raise InvalidRequest("The file is empty.", param="file", code="invalid_value")
+    model = values.get("model", "")
+    if not model:
+        raise _missing("model")
+    if len(model) > MAX_MODEL:
+        raise InvalidRequest("The model's name is too long.", param="model", code="invalid_value")
+    _require_choice("response_format", values.get("response_format"), TRANSCRIPT_FORMATS)
+    if values.get("stream", "").lower() not in {"", "false", "0"}:
+        raise InvalidRequest(
+            "Transcriptions are not streamed here; leave 'stream' out.",
+            param="stream",
+            code="unsupported_parameter",
+        )
+    return TranscriptionRequest(
+        fields=form.fields,
+        upload=form.upload,
+        model=model,
+        format=values.get("response_format") or TRANSCRIPT_FORMATS[0],
+        request_id=request_id,
+        received_at=received_at,
+    )
+
+
+def _form_values(form: Form) -> dict[str, str]:
+    """Return the fields that have one value. Raises InvalidRequest where one comes twice."""
+    values: dict[str, str] = {}
+    for name, value in form.fields:
+        if name in values:
+            raise InvalidRequest(f"'{name}' is given twice.", param=name, code="invalid_value")
+        if name in _FORM_VALUES:
+            values[name] = value
+    return values
+
+
+def _require_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
+    """Raise InvalidRequest for a value that is not one of the choices; None is left to the default."""
+    if value is None or value in choices:
+        return
+    supported = ", ".join(f"'{choice}'" for choice in choices[:-1])
+    raise InvalidRequest(
+        f"Invalid value: '{value[:50]}'. Supported values are: {supported} and '{choices[-1]}'.",
+        param=name,
+        code="invalid_value",
+    )
+
+
+def _missing(name: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter"
     )
 
 
@@ -166,10 +259,7 @@ def _explain(problem: str) -> InvalidRequest:
     at = _AT.search(problem)
     path = re.sub(r"\[\.\.\.\]", "", at["path"]) if at else ""
     if missing := _MISSING.match(problem):
-        name = f"{path}.{missing['name']}" if path else missing["name"]
-        return InvalidRequest(
-            f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter"
-        )
+        return _missing(f"{path}.{missing['name']}" if path else missing["name"])
     if wrong := _TYPE.match(problem):
         wanted = " or ".join(_words(wrong["wanted"].replace(" | null", "").split(" | ")))
         where = f"Invalid type for '{path}'" if path else "Invalid type for the body"

@@ -8,6 +8,9 @@ from prometheus_client import Gauge
 
 from axiom.lib.egress import EgressPolicy
 from gateway import metrics
+from gateway.attempts import Dispatcher
+from gateway.bodies import Limits
+from gateway.discovery import ModelLists
 from gateway.journal import Journal
 from gateway.shipping import Shipper
 from gateway.snapshot import SnapshotStore
@@ -27,9 +30,15 @@ class Runtime:
             idle=settings.AXIOM_TIMEOUT_IDLE,
             total=settings.AXIOM_TIMEOUT_TOTAL,
         )
-        self.max_body_bytes: int = settings.AXIOM_MAX_BODY_BYTES
+        self.limits = Limits(
+            body=settings.AXIOM_MAX_BODY_BYTES,
+            upload=settings.AXIOM_MAX_UPLOAD_BYTES,
+            directory=settings.AXIOM_VAR / "uploads",
+        )
         self.active: Gauge = metrics.ACTIVE
         self.upstream: Upstream
+        self.dispatcher: Dispatcher
+        self.models: ModelLists
         self.journal: Journal
         self.shipper: Shipper
         self.ready = False
@@ -38,6 +47,8 @@ class Runtime:
         """Load the snapshot, open the journal, start the background threads."""
         root = settings.AXIOM_VAR / "journal"
         self.upstream = make_upstream(EgressPolicy.from_settings())
+        self.dispatcher = Dispatcher(self.upstream, self.timeouts)
+        self.models = ModelLists(self.dispatcher)
         self.journal = Journal.open(worker_directory(root))
         self.shipper = Shipper(root, self.journal)
         await asyncio.to_thread(self.store.start)

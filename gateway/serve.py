@@ -1,20 +1,27 @@
 """One inference request, from its body to its usage record. Read this page first."""
 
 import asyncio
+import logging
 from random import random
 
 from gateway import usage
-from gateway.attempts import Opened, OpenedAnswer, run_plan
+from gateway.attempts import Opened, OpenedAnswer, OpenedSpeech, run_plan
 from gateway.endpoints import Endpoint
 from gateway.errors import Failure, FailureClass, GatewayError, ModelNotFound, ProviderFailure
 from gateway.exchange import Attempt, Exchange
 from gateway.plan import make_plan
-from gateway.relay import Send, relay_stream, send_json
+from gateway.relay import Send, relay_speech, relay_stream, send_json, send_whole
 from gateway.responses import answer_headers, error_headers
 from gateway.runtime import Runtime
+from gateway.types import Caller, Form, OrganizationSnapshot, Step
+
+logger = logging.getLogger(__name__)
+FAULT = GatewayError("The gateway failed to serve this request; its operator finds it by x-request-id.")
 
 
-async def serve(exchange: Exchange, endpoint: Endpoint, body: bytes, runtime: Runtime, send: Send) -> None:
+async def serve(
+    exchange: Exchange, endpoint: Endpoint, body: bytes | Form, runtime: Runtime, send: Send
+) -> None:
     """Answer a request whose caller is known, and account for it whatever happens."""
     runtime.active.inc()
     try:
@@ -26,14 +33,20 @@ async def serve(exchange: Exchange, endpoint: Endpoint, body: bytes, runtime: Ru
         usage.note_departure(exchange)
         raise
     except Exception:
+        has_begun = exchange.status is not None
         usage.note_crash(exchange)
-        raise
+        if has_begun:
+            raise  # the server logs it and cuts the connection, so that nobody takes it for a whole answer
+        logger.exception("Request %s failed inside the gateway.", exchange.id)
+        await send_json(send, FAULT.status, error_headers(exchange, FAULT), FAULT.body())
     finally:
         runtime.active.dec()
         usage.record(exchange, runtime.journal)
 
 
-async def _answer(exchange: Exchange, endpoint: Endpoint, body: bytes, runtime: Runtime, send: Send) -> None:
+async def _answer(
+    exchange: Exchange, endpoint: Endpoint, body: bytes | Form, runtime: Runtime, send: Send
+) -> None:
     """Read, plan, try, relay. Raises GatewayError while the answer has not begun."""
     request = endpoint.parse(body, exchange.id, int(exchange.started_at))
     exchange.request = request
@@ -42,7 +55,7 @@ async def _answer(exchange: Exchange, endpoint: Endpoint, body: bytes, runtime: 
         raise ModelNotFound(
             f"The model `{request.model[:200]}` does not exist or you do not have access to it."
         )
-    steps = make_plan(request.model, exchange.caller, organization, random())  # noqa: S311 - load balancing
+    steps = await _plan(request.model, exchange.caller, organization, runtime)
 
     def announce(attempt: Attempt) -> None:
         usage.announce(exchange, attempt, runtime.journal)
@@ -50,12 +63,30 @@ async def _answer(exchange: Exchange, endpoint: Endpoint, body: bytes, runtime: 
     deadline = asyncio.get_running_loop().time() + runtime.timeouts.total
     try:
         async with asyncio.timeout_at(deadline):
-            opened = await run_plan(steps, exchange, runtime.upstream, runtime.timeouts, announce)
+            opened = await run_plan(steps, exchange, runtime.dispatcher, announce)
     except TimeoutError:
+        exchange.attempts[-1].error_class = FailureClass.TIMEOUT.value
         raise ProviderFailure(
             Failure(FailureClass.TIMEOUT, "The request took longer than the gateway's total limit.")
         ) from None
     await _relay(opened, exchange, send, deadline)
+
+
+async def _plan(
+    model: str, caller: Caller, organization: OrganizationSnapshot, runtime: Runtime
+) -> tuple[Step, ...]:
+    """Plan at once; a name that nothing here knows waits for the model lists that were never read.
+
+    Raises ModelNotFound.
+    """
+    draw = random()  # noqa: S311 - load balancing
+    try:
+        return make_plan(model, caller, organization, draw, runtime.models.names)
+    except ModelNotFound:
+        visible = [target for target in organization.targets if target.visible_to(caller)]
+        if not caller.may_use(model) or not await runtime.models.learn(visible):
+            raise
+    return make_plan(model, caller, organization, draw, runtime.models.names)
 
 
 async def _relay(opened: Opened, exchange: Exchange, send: Send, deadline: float) -> None:
@@ -63,6 +94,8 @@ async def _relay(opened: Opened, exchange: Exchange, send: Send, deadline: float
         exchange.usage = opened.answer.usage
         exchange.model = opened.answer.model
         exchange.status = 200
-        await send_json(send, 200, answer_headers(exchange, opened.wire), opened.answer.body)
+        await send_whole(send, answer_headers(exchange, opened.wire), opened.answer)
+    elif isinstance(opened, OpenedSpeech):
+        await relay_speech(opened, exchange, send, answer_headers(exchange, opened.wire), deadline)
     else:
         await relay_stream(opened, exchange, send, answer_headers(exchange, opened.wire), deadline)

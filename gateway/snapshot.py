@@ -17,6 +17,7 @@ from django.db import DatabaseError, connections
 from axiom.lib.redaction import Secret
 from credentials.kinds import KINDS
 from credentials.models import ProviderCredential
+from credentials.validation import operator_refusal
 from credentials.vault import VaultError, open_secret
 from gateway.plan import index_by_model, index_by_provider
 from gateway.providers.registry import ADAPTERS
@@ -140,6 +141,9 @@ def load_organization(organization: Organization) -> OrganizationSnapshot:
 
 def _load_target(credential: ProviderCredential) -> Target | None:
     """Make a credential ready to be called; None (and a log line) when its secret cannot be opened."""
+    if refusal := operator_refusal(KINDS[credential.provider], credential.config):
+        logger.error("Credential %s is left out: %s", credential.id, refusal)
+        return None
     try:
         secret = open_secret(credential)
     except VaultError as problem:
@@ -169,6 +173,7 @@ def _settings(credential: ProviderCredential, secret: Secret | None) -> Credenti
         base_url=credential.base_url or KINDS[credential.provider].base_url,
         secret=secret,
         config=credential.config,
+        token_hosts=tuple(settings.AXIOM_TOKEN_HOSTS),
     )
 
 

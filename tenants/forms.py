@@ -15,7 +15,13 @@ from axiom.lib.admin.forms import LinesField, ServiceForm
 from tenants.models import AccessToken, Membership, Role, Team, User
 from tenants.tokens import DEFAULT_SCOPES, SCOPES
 
-SCOPE_LABELS = {"chat.completions": "Chat completions", "embeddings": "Embeddings", "models": "List models"}
+SCOPE_LABELS = {
+    "chat.completions": "Chat completions",
+    "embeddings": "Embeddings",
+    "audio.speech": "Speech",
+    "audio.transcriptions": "Transcriptions",
+    "models": "List models",
+}
 
 
 class MembershipForm(ServiceForm):

@@ -17,7 +17,9 @@ from axiom.lib import clock
 PREFIX = "axm_"
 KEY_ID_LENGTH = 12
 SECRET_BYTES = 32
-SCOPES: tuple[str, ...] = ("chat.completions", "embeddings", "models")
+SCOPES: tuple[str, ...] = (
+    "chat.completions", "embeddings", "audio.speech", "audio.transcriptions", "models",
+)  # fmt: skip
 DEFAULT_SCOPES = SCOPES
 MODEL_LENGTH = 200
 _KEY_ID_ALPHABET = string.ascii_lowercase + string.digits

@@ -55,6 +55,9 @@ PRIVATE: tuple[Network, ...] = (
     IPv6Network("2001:db8::/32"),  # documentation
     IPv6Network("3fff::/20"),  # documentation
 )
+METADATA_SERVER = (
+    "169.254.169.254"  # forbidden, unless the operator lets the gateway use the machine's account
+)
 GLOBAL_UNICAST = IPv6Network("2000::/3")  # all other IPv6 is private, reserved or local
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 IPV4_COMPATIBLE = IPv6Network("::/96")  # RFC 4291, deprecated; ::1 and :: are none of them
@@ -63,15 +66,28 @@ IPV4_COMPATIBLE = IPv6Network("::/96")  # RFC 4291, deprecated; ::1 and :: are n
 class EgressPolicy:
     """The operator's policy. `allow` lists networks (CIDR) and single addresses.
 
+    `metadata_server`: METADATA_SERVER is permitted, which no entry of `allow` can do.
     Raises ValueError naming the setting and the entry that is neither.
     """
 
-    def __init__(self, allow: Iterable[str]) -> None:
+    def __init__(self, allow: Iterable[str], *, metadata_server: bool = False) -> None:
         self._allow = tuple(_network(entry) for entry in allow)
+        self._metadata_server = metadata_server
 
     @classmethod
     def from_settings(cls) -> Self:
-        """Return the policy of AXIOM_EGRESS_ALLOW. Raises ValueError."""
+        """Return the policy for what the gateway dials: AXIOM_EGRESS_ALLOW and AXIOM_METADATA_SERVER.
+
+        Raises ValueError.
+        """
+        return cls(settings.AXIOM_EGRESS_ALLOW, metadata_server=settings.AXIOM_METADATA_SERVER)
+
+    @classmethod
+    def for_base_urls(cls) -> Self:
+        """Return the policy for what people enter: as from_settings, never the metadata server.
+
+        Raises ValueError.
+        """
         return cls(settings.AXIOM_EGRESS_ALLOW)
 
     @property
@@ -81,6 +97,8 @@ class EgressPolicy:
 
     def permits(self, address: str) -> bool:
         """Tell whether a connection to this address may be made; text that isn't an IP address never may."""
+        if address == METADATA_SERVER:
+            return self._metadata_server
         found = _judged(address)
         if found is None or _within(found, FORBIDDEN):
             return False

@@ -14,11 +14,15 @@ _DATA = b"data: "
 
 
 class EventReader:
-    """Cuts one body into events; an event is over at its blank line."""
+    """Cuts one body into events; an event is over at its blank line.
 
-    __slots__ = ("_after_cr", "_at_start", "_tail")
+    `takes_bare_json`: JSON without `data:` before it is an event, too. Google reports errors that way.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_after_cr", "_at_start", "_data_of", "_tail")
+
+    def __init__(self, *, takes_bare_json: bool = False) -> None:
+        self._data_of = _data_or_json_of if takes_bare_json else _data_of
         self._tail = bytearray()  # the beginning of an event whose blank line has not come
         self._at_start = True
         self._after_cr = False
@@ -45,13 +49,14 @@ class EventReader:
         if self._at_start and blocks:
             self._at_start = False
             blocks[0] = blocks[0].removeprefix(_BOM)
-        return [found for block in blocks if (found := _data_of(block))]
+        data_of = self._data_of
+        return [found for block in blocks if (found := data_of(block))]
 
     def finish(self) -> bytes:
         """The body ended: return the data of an event whose blank line never came, else nothing."""
         block = bytes(self._tail)
         self._tail.clear()
-        return _data_of(block.removeprefix(_BOM) if self._at_start else block)
+        return self._data_of(block.removeprefix(_BOM) if self._at_start else block)
 
     def _with_newlines(self, data: bytes) -> bytes:
         """Return the bytes with LF as the only line end; a CRLF may be cut in two."""
@@ -98,3 +103,8 @@ def _data_of(block: bytes) -> bytes:
         if name == b"data":
             lines.append(value.removeprefix(b" "))
     return b" ".join(lines)
+
+
+def _data_or_json_of(block: bytes) -> bytes:
+    """Return the data lines of an event, or the block itself where it has none and is JSON."""
+    return _data_of(block) or (block.strip() if block.lstrip().startswith((b"{", b"[")) else b"")

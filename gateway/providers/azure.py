@@ -12,21 +12,45 @@ from functools import partial
 from typing import NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+import msgspec
+
 from gateway.providers.base import Adapter
 from gateway.providers.openai_answers import parse_chat
+from gateway.providers.openai_audio import (
+    build_speech,
+    build_transcription,
+    open_speech,
+    parse_transcription,
+)
 from gateway.providers.openai_compatible import COMMON_HEADERS
 from gateway.providers.openai_embeddings import build_embeddings, parse_embeddings
 from gateway.providers.openai_errors import parse_error
 from gateway.providers.openai_requests import chat_body
-from gateway.providers.openai_rows import EmbeddingsRules, Row
+from gateway.providers.openai_rows import (
+    OPENAI_VOICES,
+    EmbeddingsRules,
+    Row,
+    SpeechRules,
+    TranscriptionRules,
+)
 from gateway.providers.openai_stream import ChatStream
-from gateway.types import ChatRequest, Connection, CredentialSettings, EmbeddingsRequest, WireRequest
+from gateway.types import (
+    ChatRequest,
+    Connection,
+    CredentialSettings,
+    EmbeddingsRequest,
+    SpeechRequest,
+    TranscriptionRequest,
+    WireRequest,
+)
 
 DEFAULT_API_VERSION = "2024-10-21"  # the last one that is generally available
 # Older ones answer 400 to stream_options.
 FIRST_API_VERSION_WITH_STREAM_OPTIONS = "2024-09-01"
 
 EMBEDDINGS = EmbeddingsRules(takes_tokens=True)
+SPEECH = SpeechRules(voices=OPENAI_VOICES)
+TRANSCRIPTION = TranscriptionRules()
 ROW = Row(slug="azure", label="Azure OpenAI", embeddings=EMBEDDINGS)
 
 
@@ -52,9 +76,10 @@ def connect(settings: CredentialSettings) -> Connection:
         api_version = api_version or DEFAULT_API_VERSION
         base_url, suffix = f"{endpoint.root}/deployments", f"?api-version={quote(api_version)}"
         chat_path, embeddings_path = "{deployment}/chat/completions", "{deployment}/embeddings"
+        audio_path = "{deployment}/audio/{kind}"
     else:
         base_url, suffix = f"{endpoint.root}/v1", "?api-version=preview" if api_version == "preview" else ""
-        chat_path, embeddings_path = "chat/completions", "embeddings"
+        chat_path, embeddings_path, audio_path = "chat/completions", "embeddings", "audio/{kind}"
     key = (("api-key", settings.secret.reveal()),) if settings.secret else ()
     return Connection(
         base_url=base_url,
@@ -65,6 +90,7 @@ def connect(settings: CredentialSettings) -> Connection:
             "by_deployment": by_deployment,
             "deployment": endpoint.deployment,
             "deployments": dict(config.get("deployments") or {}),
+            "audio_url": f"{base_url}/{audio_path}{suffix}",
             "ask_usage": not by_deployment or api_version >= FIRST_API_VERSION_WITH_STREAM_OPTIONS,
         },
     )
@@ -100,6 +126,29 @@ def build_azure_embeddings(request: EmbeddingsRequest, connection: Connection, m
     return WireRequest(_url(wire.url, deployment), wire.headers, wire.body, wire.dropped)
 
 
+def build_azure_speech(request: SpeechRequest, connection: Connection, model: str) -> WireRequest:
+    """Return the request to the deployment that serves `model`."""
+    deployment = _deployment(connection, model)
+    named = request.model if connection.options["by_deployment"] else deployment
+    wire = build_speech(ROW, SPEECH, request, connection, named)
+    return _redirected(wire, connection, deployment, "speech")
+
+
+def build_azure_transcription(
+    request: TranscriptionRequest, connection: Connection, model: str
+) -> WireRequest:
+    """Return the request to the deployment that serves `model`."""
+    deployment = _deployment(connection, model)
+    named = request.model if connection.options["by_deployment"] else deployment
+    wire = build_transcription(ROW, TRANSCRIPTION, request, connection, named)
+    return _redirected(wire, connection, deployment, "transcriptions")
+
+
+def _redirected(wire: WireRequest, connection: Connection, deployment: str, kind: str) -> WireRequest:
+    template: str = connection.options["audio_url"]
+    return msgspec.structs.replace(wire, url=_url(template.replace("{kind}", kind), deployment))
+
+
 def _deployment(connection: Connection, model: str) -> str:
     """Return the deployment for a model: by the map, else the pasted one, else the one of the same name."""
     found: str = connection.options["deployments"].get(model) or connection.options["deployment"]
@@ -119,4 +168,9 @@ ADAPTER = Adapter(
     parse_error=parse_error,
     build_embeddings=build_azure_embeddings,
     parse_embeddings=parse_embeddings,
+    build_speech=build_azure_speech,
+    open_speech=open_speech,
+    build_transcription=build_azure_transcription,
+    parse_transcription=partial(parse_transcription, TRANSCRIPTION),
+    known_voices=OPENAI_VOICES,
 )

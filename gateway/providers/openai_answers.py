@@ -19,7 +19,7 @@ from gateway.providers.openai_repairs import (
 )
 from gateway.providers.openai_rows import Row
 from gateway.providers.openai_usage import conforming_usage, read_usage
-from gateway.types import Answer, ChatRequest
+from gateway.types import Answer, ChatRequest, Reply
 
 OBJECT = "chat.completion"
 
@@ -64,8 +64,9 @@ class _Answer(msgspec.Struct):
 _answer = msgspec.json.Decoder(_Answer)
 
 
-def parse_chat(row: Row, request: ChatRequest, body: bytes) -> Answer:
+def parse_chat(row: Row, request: ChatRequest, reply: Reply) -> Answer:
     """Read an answer. Raises ProviderFailure for an error inside a 200 and for what cannot be read."""
+    body = reply.body
     try:
         found = _answer.decode(body)
         if not body.isascii():

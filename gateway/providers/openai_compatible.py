@@ -1,7 +1,8 @@
-"""OpenAI and the providers that speak its format: chat completions and embeddings.
+"""OpenAI and the providers that speak its format: chat completions, embeddings, speech and transcriptions.
 
-One adapter for each row of openai_rows. What is sent: openai_requests, openai_messages, openai_embeddings.
-What comes back: openai_answers, openai_stream with openai_choice, openai_usage, openai_errors.
+One adapter for each row of openai_rows. What is sent: openai_requests, openai_messages, openai_embeddings,
+openai_audio. What comes back: the latter two, openai_answers, openai_stream with openai_choice, openai_usage,
+openai_errors.
 Reference: platform.openai.com/docs/api-reference. Known gaps: files, images and schemas are not looked into;
 Perplexity's rule of alternating turns is left to Perplexity.
 """
@@ -11,13 +12,20 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from gateway.providers.base import Adapter
+from gateway.providers.model_lists import build_list, parse_openai_models
 from gateway.providers.openai_answers import parse_chat
+from gateway.providers.openai_audio import (
+    build_speech,
+    build_transcription,
+    open_speech,
+    parse_transcription,
+)
 from gateway.providers.openai_embeddings import build_embeddings, parse_embeddings
 from gateway.providers.openai_errors import parse_error
 from gateway.providers.openai_requests import chat_body
 from gateway.providers.openai_rows import ROWS, Row
 from gateway.providers.openai_stream import ChatStream
-from gateway.types import ChatRequest, Connection, CredentialSettings, WireRequest
+from gateway.types import ChatRequest, Connection, CredentialSettings, ListedModel, WireRequest
 
 USER_AGENT = "axiom-llm-gateway"
 COMMON_HEADERS = (
@@ -61,7 +69,7 @@ def build_chat(row: Row, request: ChatRequest, connection: Connection, model: st
 
 
 def _adapter(row: Row) -> Adapter:
-    rules = row.embeddings
+    rules, speech, transcription = row.embeddings, row.speech, row.transcription
     return Adapter(
         slug=row.slug,
         connect=partial(connect, row),
@@ -71,6 +79,16 @@ def _adapter(row: Row) -> Adapter:
         parse_error=parse_error,
         build_embeddings=None if rules is None else partial(build_embeddings, row, rules),
         parse_embeddings=None if rules is None else parse_embeddings,
+        build_speech=None if speech is None else partial(build_speech, row, speech),
+        open_speech=None if speech is None else open_speech,
+        build_transcription=None
+        if transcription is None
+        else partial(build_transcription, row, transcription),
+        parse_transcription=None if transcription is None else partial(parse_transcription, transcription),
+        known_voices=() if speech is None else speech.voices,
+        build_models=partial(build_list, path=row.models_path) if row.models_path else None,
+        parse_models=parse_openai_models if row.models_path else None,
+        known_models=tuple(map(ListedModel, row.known_models)),
     )
 
 

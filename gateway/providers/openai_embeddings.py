@@ -19,7 +19,7 @@ from gateway.providers.openai_repairs import decode, encode, unreadable
 from gateway.providers.openai_requests import Fields, unsupported
 from gateway.providers.openai_rows import EmbeddingsRules, Row
 from gateway.providers.openai_usage import conforming_usage, read_usage
-from gateway.types import Answer, Connection, EmbeddingsRequest, WireRequest
+from gateway.types import Answer, Connection, EmbeddingsRequest, Reply, WireRequest
 
 Raw = msgspec.Raw
 _TOKENS = re.compile(rb"\s*\[\s*(\[\s*)?[-0-9]")
@@ -77,8 +77,9 @@ def _body(
     return body.raw, body.dropped
 
 
-def parse_embeddings(request: EmbeddingsRequest, body: bytes) -> Answer:
+def parse_embeddings(request: EmbeddingsRequest, reply: Reply) -> Answer:
     """Read an answer. Raises ProviderFailure for an error inside a 200 and for what cannot be read."""
+    body = reply.body
     try:
         found = _answer.decode(body)
         if not body.isascii():

@@ -17,6 +17,7 @@ _messages = msgspec.json.Decoder(list[dict[str, Raw]])
 _encode = msgspec.json.encode
 _NULL = b"null"
 _SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
+_NAMED_BY_ROLE = ("function",)  # the name says whose result it is
 _REASONING = ("reasoning_content", "reasoning")
 _SIGNED_REASONING = ("reasoning_details", "thinking_blocks")  # only their maker can read them
 
@@ -56,7 +57,7 @@ def _edit_message(rules: MessageRules, message: Message) -> bool:
     role = _text(message.get("role"))
     if rules.developer_as_system and role == "developer":
         message["role"] = "system"
-    if rules.names == "drop" or (rules.names == "tool" and role != "tool"):
+    if role not in _NAMED_BY_ROLE and (rules.names == "drop" or (rules.names == "tool" and role != "tool")):
         message.pop("name", None)
     if role == "assistant":
         _edit_assistant(rules, message)

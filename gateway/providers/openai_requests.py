@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.errors import Failure, FailureClass, InvalidRequest, ProviderFailure
-from gateway.providers import openai_messages
-from gateway.providers.openai_rows import Row
+from gateway.providers import openai_messages, openai_narrow
+from gateway.providers.openai_rows import NarrowTypes, Row
 from gateway.types import ChatRequest
 
 Raw = msgspec.Raw
@@ -29,7 +29,10 @@ _DEFAULTS: Mapping[str, tuple[bytes, ...]] = {
     "store": (b"false",),
     "logprobs": (b"false",),
     "top_logprobs": (b"0",),
+    "modalities": (b'["text"]', b"[]"),
 }
+_ABOUT_TOOLS = ("tools", "tool_choice", "functions", "function_call")
+_NULLS = frozenset({"audio", "modalities", "web_search_options", "response_format", "tool_choice", "stream"})
 
 
 class Body(NamedTuple):
@@ -110,6 +113,8 @@ def chat_body(row: Row, request: ChatRequest, model: str, *, ask_usage: bool = T
     fields = Fields(request.raw)
     if row.edits_fields:
         _apply_tables(row, fields, model)
+    if row.narrow is not None:
+        _fit_narrow_types(row.narrow, fields, request.raw)
     if asks:
         _ask_for_usage(fields)
     if request.model != model:
@@ -137,6 +142,43 @@ def _apply_tables(row: Row, fields: Fields, model: str) -> None:
     fields.rename(row.rename)
     for name, (low, high) in row.clamp.items():
         fields.clamp(name, low, high)
+
+
+def _fit_narrow_types(types: NarrowTypes, fields: Fields, raw: bytes) -> None:
+    """Change what the provider's own types don't know. Raises ProviderFailure."""
+    found = fields.found
+    for name in _NULLS & found.keys():
+        if bytes(found[name]) == b"null":
+            fields.drop(name)
+    if "messages" in found and openai_narrow.needs_edit(raw):
+        messages = openai_narrow.edit_messages(types, _value(found["messages"]))
+        fields.put("messages", Raw(_encode(messages)))
+    if about := {name: _value(found[name]) for name in _ABOUT_TOOLS if name in found}:
+        for name, value in openai_narrow.edit_tools(types, about).items():
+            if value is None:
+                del found[name]
+            elif value != about.get(name):
+                fields.put(name, Raw(_encode(value)))
+    if "response_format" in found:
+        asked = _value(found["response_format"])
+        if (made := openai_narrow.edit_format(types, asked)) != asked:
+            fields.put("response_format", made)
+    _fit_words(types, fields)
+
+
+def _fit_words(types: NarrowTypes, fields: Fields) -> None:
+    """Drop or replace words of OpenAI's that the provider does not know."""
+    found = fields.found
+    tiers = types.service_tiers
+    if tiers is not None and "service_tier" in found and _value(found["service_tier"]) not in tiers:
+        fields.drop("service_tier")
+    effort = _value(found["reasoning_effort"]) if "reasoning_effort" in found else None
+    if isinstance(effort, str) and effort in types.efforts:
+        if nearest := types.efforts[effort]:
+            fields.put("reasoning_effort", nearest)
+            fields.adjusted.append("reasoning_effort")
+        else:
+            fields.drop("reasoning_effort")
 
 
 def _ask_for_usage(fields: Fields) -> None:

@@ -42,6 +42,19 @@ def _markers(rules: MessageRules) -> Iterator[bytes]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NarrowTypes:
+    """What a provider that answers 4xx to unknown members lacks of OpenAI's types, refusals always."""
+
+    functions: bool = False  # takes legacy functions; else they become tools
+    audio: Literal["text", "none"] = "none"  # text: the bare base64; none: refused
+    files: Literal["document", "none"] = "none"  # document: as document_url; none: refused
+    needs_parameters: bool = False  # of every tool
+    service_tiers: frozenset[str] | None = None  # others are dropped; None: whatever there is
+    efforts: Mapping[str, str] = field(default_factory=dict)  # those it lacks: the nearest, or nothing
+    json_object: bool = True  # takes response_format json_object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingsRules:
     """How a provider's embeddings differ from OpenAI's. `drop` is listed to the caller."""
 
@@ -49,6 +62,26 @@ class EmbeddingsRules:
     drop: frozenset[str] = frozenset()
     takes_encoding_format: bool = True
     takes_tokens: bool = False  # token ids as input
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechRules:
+    """How a provider's speech differs from OpenAI's. `drop` is listed to the caller."""
+
+    formats: frozenset[str] = frozenset({"mp3", "opus", "aac", "flac", "wav", "pcm"})
+    drop: frozenset[str] = frozenset()
+    events: bool = True  # takes stream_format sse
+    voices: tuple[str, ...] = ()  # where every account has the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionRules:
+    """How a provider's transcriptions differ from OpenAI's. `drop` is listed to the caller."""
+
+    formats: frozenset[str] = frozenset({"json", "text", "verbose_json", "srt", "vtt", "diarized_json"})
+    drop: frozenset[str] = frozenset()
+    takes_format: bool = True  # else every answer is JSON in the provider's own form
+    granularities: str = "timestamp_granularities[]"  # the name of the field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +105,14 @@ class Row:
     takes_stream_options: bool = True
     messages: MessageRules = MessageRules()
     strict_tools: bool = True  # takes `strict` in tools
+    narrow: NarrowTypes | None = None  # refuses what its own types don't name: see openai_narrow
     own_ids: bool = False  # its answer ids are not unique: ours take their place
     embeddings: EmbeddingsRules | None = None
     hosts_without_embeddings: frozenset[str] = frozenset()
+    speech: SpeechRules | None = None
+    transcription: TranscriptionRules | None = None
+    models_path: str = "/models"  # below the base URL; empty: it has no list
+    known_models: tuple[str, ...] = ()  # listed when the provider's own list cannot be had
     edits_fields: bool = field(init=False)  # whether any top-level field of a chat request may have to change
 
     def __post_init__(self) -> None:
@@ -91,6 +129,11 @@ _OPENAI_ONLY = frozenset({"modalities", "audio", "web_search_options", "tools"})
 _LOGPROBS = frozenset({"logprobs", "top_logprobs"})
 _OLD_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
 
+OPENAI_VOICES = (
+    "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer",
+    "verse",
+)  # fmt: skip
+
 # Grok's reasoning models answer 400 to these; `-non-reasoning` variants take them.
 _GROK_REASONING = re.compile(r"grok-(3-mini|4|code-fast)(?!.*non-reasoning)")
 _GROK_REASONING_DROPS = frozenset({"stop", "frequency_penalty", "presence_penalty"})
@@ -100,6 +143,8 @@ OPENAI = Row(
     label="OpenAI",
     headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
     embeddings=EmbeddingsRules(takes_tokens=True),
+    speech=SpeechRules(voices=OPENAI_VOICES),
+    transcription=TranscriptionRules(),
 )
 MISTRAL = Row(
     slug="mistral",
@@ -112,8 +157,21 @@ MISTRAL = Row(
     messages=MessageRules(
         developer_as_system=True, names="tool", drop_nulls=True, flatten_text=True, short_tool_ids=True
     ),
+    narrow=NarrowTypes(
+        audio="text",
+        files="document",
+        needs_parameters=True,
+        service_tiers=frozenset({"auto", "standard_only"}),
+    ),
     embeddings=EmbeddingsRules(
         rename={"dimensions": "output_dimension"}, drop=frozenset({"user"}), takes_encoding_format=False
+    ),
+    # Its speech answers in a form of its own: not offered.
+    transcription=TranscriptionRules(
+        formats=frozenset({"json", "text", "verbose_json"}),
+        drop=frozenset({"prompt", "include", "chunking_strategy"}),
+        takes_format=False,
+        granularities="timestamp_granularities",
     ),
 )
 GROQ = Row(
@@ -123,6 +181,20 @@ GROQ = Row(
     refuse=_OPENAI_ONLY | _LOGPROBS | {"n"},
     messages=MessageRules(
         developer_as_system=True, names="drop", drop_nulls=True, flatten_text=True, reasoning="reasoning"
+    ),
+    narrow=NarrowTypes(
+        functions=True,
+        service_tiers=frozenset({"auto", "on_demand", "flex", "performance"}),
+        efforts={"minimal": "low", "xhigh": "high"},
+    ),
+    speech=SpeechRules(
+        formats=frozenset({"mp3", "flac", "wav"}),
+        drop=frozenset({"instructions", "stream_format"}),
+        events=False,
+    ),
+    transcription=TranscriptionRules(
+        formats=frozenset({"json", "text", "verbose_json"}),
+        drop=frozenset({"include", "chunking_strategy"}),
     ),
 )
 OLLAMA = Row(
@@ -154,7 +226,10 @@ PERPLEXITY = Row(
     clamp={"temperature": (0.0, 1.99)},
     takes_stream_options=False,  # usage comes in every chunk
     messages=MessageRules(developer_as_system=True, names="drop", drop_nulls=True),
+    narrow=NarrowTypes(needs_parameters=True, efforts={"none": "", "xhigh": "high"}, json_object=False),
     # Its embeddings are int8 or binary only: not offered.
+    models_path="/v1/models",  # newer than its chat, and not in every account
+    known_models=("sonar", "sonar-pro", "sonar-reasoning-pro", "sonar-deep-research"),
 )
 CEREBRAS = Row(
     slug="cerebras",
@@ -165,6 +240,7 @@ CEREBRAS = Row(
     messages=MessageRules(
         developer_as_system=True, drop_nulls=True, flatten_text=True, reasoning="reasoning"
     ),
+    narrow=NarrowTypes(efforts={"minimal": "low", "xhigh": "high"}),
 )
 HUGGINGFACE = Row(
     slug="huggingface",
@@ -211,6 +287,7 @@ SANDBOX = Row(
     default_path="/v1",
     refuse=frozenset({"n"}),
     embeddings=EmbeddingsRules(takes_tokens=True),
+    models_path="",
 )
 
 ROWS = (

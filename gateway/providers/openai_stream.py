@@ -16,7 +16,7 @@ from gateway.providers.openai_errors import failure_in_answer
 from gateway.providers.openai_repairs import decode, encode, unreadable
 from gateway.providers.openai_rows import Row
 from gateway.providers.openai_usage import conforming_usage, read_usage
-from gateway.types import ChatRequest, Usage
+from gateway.types import ChatRequest, Reply, Usage
 
 OBJECT = "chat.completion.chunk"
 DONE = b"data: [DONE]\n\n"
@@ -70,7 +70,8 @@ class ChatStream(Tally):
         "usage",
     )
 
-    def __init__(self, row: Row, request: ChatRequest) -> None:
+    def __init__(self, row: Row, request: ChatRequest, reply: Reply) -> None:
+        del reply  # everything that matters comes in the events
         super().__init__()
         self.usage: Usage | None = None
         self.model = ""

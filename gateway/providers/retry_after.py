@@ -21,6 +21,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return milliseconds if milliseconds is not None else _wait(headers.get("retry-after", ""), now)
 
 
+def seconds_until(text: str, headers: Mapping[str, str]) -> float | None:
+    """Return the seconds from the answer's own date to the moment in `text`; None when one is missing."""
+    return _wait(text, _now(headers))
+
+
 def limit_reset(headers: Mapping[str, str]) -> float | None:
     """Return the seconds until the rate limit that is used up resets, by `x-ratelimit-reset-*`.
 

@@ -57,6 +57,12 @@ def completion(text: str = "Hello!", **usage: int) -> Reply:
     return Reply(chunks=[(0, json.dumps(body).encode())])
 
 
+def model_list(*ids: str) -> Reply:
+    """A model list in OpenAI's shape."""
+    data = [{"id": id, "object": "model", "created": 1700000000, "owned_by": "system"} for id in ids]
+    return Reply(chunks=[(0, json.dumps({"object": "list", "data": data}).encode())])
+
+
 def error(status: int, message: str = "no", headers: dict[str, str] | None = None, **members: Any) -> Reply:
     """An error in OpenAI's envelope."""
     body = {"error": {"message": message, "type": "some_error", "param": None, "code": None} | members}
@@ -96,6 +102,9 @@ class Provider:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self.replies: list[Reply] = []
+        self.model_list = error(404)  # the answer to every GET; those are not in `asked`
+        self.model_lists: dict[str, Reply] = {}  # answers to some paths
+        self.model_lists_given = 0
         self.script: Script = lambda asked: stream("Hel", "lo!") if asked.json.get("stream") else completion()
         self.port = 0
         self.open_answers = 0
@@ -153,7 +162,12 @@ class Provider:
             name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])
         }
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        asked = Asked(head[0].split(" ")[1], headers, body)
+        method, path, _ = head[0].split(" ")
+        asked = Asked(path, headers, body)
+        if method == "GET":
+            self.model_lists_given += 1
+            listing = self.model_lists.get(path, self.model_list)
+            return await self._answer(asked, listing, reader, writer)
         self.asked.append(asked)
         reply = self.replies.pop(0) if self.replies else self.script(asked)
         return await self._answer(asked, reply, reader, writer)

@@ -273,7 +273,9 @@ def test_embeddings_come_in_the_form_that_was_asked_for(live: Live, fake: Provid
 
 
 def test_models_lists_what_the_token_may_call(live: Live) -> None:
-    listing = live.client.get("/models").json()
+    response = live.client.get("/models")
+    assert len(response.headers["x-request-id"]) == 32
+    listing = response.json()
     assert listing["object"] == "list"
     assert [model["id"] for model in listing["data"]] == ["gpt-4o"]
     assert listing["data"][0]["model_ref"] == "openai/gpt-4o"
@@ -359,6 +361,22 @@ def test_the_body_cap_holds_without_a_content_length(live: Live) -> None:
         "/chat/completions", content=endless(), headers={"content-type": "application/json"}
     )
     assert response.status_code == 413
+
+
+def test_a_fault_of_ours_is_a_json_500_and_a_record(
+    live: Live, fake: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any, **options: Any) -> Any:
+        raise RuntimeError("a bug that mentions sk-secret-0123456789")
+
+    monkeypatch.setattr("gateway.serve.make_plan", broken)
+    response = live.chat()
+    assert response.status_code == 500
+    assert response.json()["error"]["code"] == "internal_error"
+    assert "RuntimeError" not in response.text
+    (record,) = live.usage(1)
+    assert (record.outcome, record.status, record.error_class) == ("error", 500, "internal_error")
+    assert record.id == response.headers["x-request-id"]
 
 
 def test_probes_answer_without_a_token(live: Live) -> None:

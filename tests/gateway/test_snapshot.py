@@ -13,7 +13,7 @@ from gateway.snapshot import SnapshotStore, compile_allow_list
 from tenants.actors import actor_for_user
 from tenants.models import AccessToken, Membership, Organization, Team, User
 from tenants.services import token_create
-from tests.fakes.provider import Provider
+from tests.fakes.provider import Provider, model_list
 from tests.gateway.conftest import CANARY
 from tests.live import Live
 
@@ -140,12 +140,14 @@ def test_serving_reads_no_database(live: Live, fake: Provider, monkeypatch: pyte
         return execute(self, sql, params)
 
     monkeypatch.setattr(CursorWrapper, "execute", counting)
+    fake.model_list = model_list("listed")
     for _ in range(5):
         assert live.chat().status_code == 200
         assert live.chat(stream=True).status_code == 200
         assert live.client.get("/models").status_code == 200
+        assert live.chat(model="listed").status_code == 200
         assert live.chat(model="unknown").status_code == 404
-    live.usage(15)
+    live.usage(20)
     # The poll and the shipper have threads of their own; this one read the ledger. That proves the count.
     background = {"snapshot", "usage-shipper", threading.current_thread().name}
     assert {thread for thread, _ in queries} == background

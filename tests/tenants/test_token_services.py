@@ -9,7 +9,7 @@ from axiom.lib import clock
 from tenants.actors import Actor, actor_for_user
 from tenants.models import AccessToken, Membership, Organization, Role, Team, User
 from tenants.services import token_create, token_revoke, token_update
-from tenants.tokens import digest_of
+from tenants.tokens import SCOPES, digest_of
 from tests.unchanged import nothing_changes
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ def test_owners_admins_and_operators_create_a_token_that_is_shown_once(
     assert plaintext.startswith(f"axm_{token.key_id}_")
     assert token.digest == digest_of(plaintext)
     assert (token.organization, token.name, token.team, token.user) == (acme, "app", None, None)
-    assert token.scopes == ["chat.completions", "embeddings", "models"]
+    assert token.scopes == list(SCOPES)
     assert (token.allowed_models, token.expires_at, token.revoked_at) == (["*"], None, None)
     assert token.created_by_id == actor.user_id
     assert acme.snapshot_version == version + 1
@@ -181,7 +181,7 @@ def test_a_token_is_changed_and_keeps_its_text(
     assert (event.action, event.target_label) == ("token.update", "worker")
     assert event.before == {
         "name": "app",
-        "scopes": ["chat.completions", "embeddings", "models"],
+        "scopes": list(SCOPES),
         "team": None,
     }
     assert event.after == {"name": "worker", "scopes": ["models"], "team": f"Blue ({blue.pk})"}
@@ -193,7 +193,7 @@ def test_the_same_values_again_leave_no_trace(owner: Actor, token: AccessToken) 
             actor=owner,
             token=token,
             name="app",
-            scopes=("models", "embeddings", "chat.completions"),
+            scopes=tuple(reversed(SCOPES)),
             allowed_models=("*",),
             expires_at=None,
             team=None,

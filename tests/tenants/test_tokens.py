@@ -32,7 +32,9 @@ def test_a_token_in_a_log_line_is_removed() -> None:
 
 
 def test_scopes_come_in_the_order_of_the_vocabulary() -> None:
-    assert SCOPES == ("chat.completions", "embeddings", "models")
+    assert SCOPES == (
+        "chat.completions", "embeddings", "audio.speech", "audio.transcriptions", "models",
+    )  # fmt: skip
     assert clean_scopes(["models", "chat.completions", "models"]) == ["chat.completions", "models"]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.errors import ProviderFailure
 from gateway.providers.registry import ADAPTERS
-from tests.gateway.providers.samples import Heard, chat_request, hear, replay
+from gateway.types import Reply
+from tests.gateway.providers.samples import Heard, chat_request, hear, open_chat_stream, replay
 
 DONE = b"data: [DONE]\n\n"
 INTERRUPTED = "ended before the answer was complete"
@@ -41,7 +42,7 @@ CALLED = event(delta(finish="tool_calls"))
 
 
 def translate(*events: bytes, slug: str = "openai", **fields: Any) -> Heard:
-    stream = ADAPTERS[slug].open_chat_stream(chat_request(stream=True, **fields))
+    stream = open_chat_stream(ADAPTERS[slug], chat_request(stream=True, **fields), Reply())
     return hear(replay(stream, b"".join(events)))
 
 

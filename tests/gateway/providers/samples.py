@@ -13,7 +13,15 @@ from pydantic import TypeAdapter
 from axiom.lib.redaction import Secret
 from gateway.providers.base import Adapter, ChatStream
 from gateway.providers.registry import ADAPTERS
-from gateway.types import ChatRequest, Connection, CredentialSettings, EmbeddingsRequest, WireRequest
+from gateway.types import (
+    Answer,
+    ChatRequest,
+    Connection,
+    CredentialSettings,
+    EmbeddingsRequest,
+    Reply,
+    WireRequest,
+)
 
 WIRE = Path(__file__).parents[2] / "wire"
 RECEIVED_AT = 1764000000
@@ -25,6 +33,24 @@ _SLUGS = {
 }  # fmt: skip
 _chunk = TypeAdapter(ChatCompletionChunk)
 _completion = TypeAdapter(ChatCompletion)
+
+
+def build_chat(adapter: Adapter, request: ChatRequest, connection: Connection, model: str) -> WireRequest:
+    """Call an adapter that has chat."""
+    assert adapter.build_chat is not None
+    return adapter.build_chat(request, connection, model)
+
+
+def parse_chat(adapter: Adapter, request: ChatRequest, reply: Reply) -> Answer:
+    """Call an adapter that has chat."""
+    assert adapter.parse_chat is not None
+    return adapter.parse_chat(request, reply)
+
+
+def open_chat_stream(adapter: Adapter, request: ChatRequest, reply: Reply) -> ChatStream:
+    """Call an adapter that has chat."""
+    assert adapter.open_chat_stream is not None
+    return adapter.open_chat_stream(request, reply)
 
 
 @dataclass(frozen=True)
@@ -51,13 +77,18 @@ class Sample:
 
     @property
     def adapter(self) -> Adapter:
-        if self.folder != "compat":
-            return ADAPTERS[self.folder]
-        prefix = Path(self.file).name.split("_")[0]
-        return ADAPTERS[_SLUGS.get(prefix, prefix)]
+        return ADAPTERS[slug_of(self.folder, Path(self.file).name)]
 
     def __str__(self) -> str:
         return f"{self.folder}/{self.file}"
+
+
+def slug_of(folder: str, name: str) -> str:
+    """The provider of a sample: its folder, or the first word of a name in `compat`."""
+    if folder != "compat":
+        return folder
+    prefix = name.split("_")[0]
+    return _SLUGS.get(prefix, prefix)
 
 
 def samples(kind: str, type_: str | None = None) -> list[Sample]:
@@ -121,7 +152,7 @@ def connection_of(slug: str, base_url: str = "https://provider.example/v1", **co
 def sent(slug: str, body: dict[str, Any], model: str | None = None) -> WireRequest:
     """The wire request for a chat body."""
     request = chat_request_of(body)
-    return ADAPTERS[slug].build_chat(request, connection_of(slug), model or request.model)
+    return build_chat(ADAPTERS[slug], request, connection_of(slug), model or request.model)
 
 
 def sent_json(slug: str, **fields: Any) -> Any:

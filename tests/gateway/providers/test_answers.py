@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from gateway.errors import FailureClass, ProviderFailure
 from gateway.providers.registry import ADAPTERS
-from gateway.types import Usage
+from gateway.types import Reply, Usage
 from tests.gateway.providers.samples import (
     RECEIVED_AT,
     Sample,
     chat_request,
+    parse_chat,
     read_answer,
     sample,
     samples,
@@ -52,7 +53,7 @@ def call(**members: Any) -> dict[str, Any]:
 
 
 def parse(document: Any, slug: str = "openai") -> dict[str, Any]:
-    parsed = ADAPTERS[slug].parse_chat(chat_request(), json.dumps(document).encode())
+    parsed = parse_chat(ADAPTERS[slug], chat_request(), Reply(json.dumps(document).encode()))
     read_answer(parsed.body)
     found: dict[str, Any] = json.loads(parsed.body)
     return found
@@ -65,7 +66,7 @@ def message_of(slug: str = "openai", finish: Any = "stop", **message: Any) -> di
 
 @pytest.mark.parametrize("each", ANSWERS, ids=str)
 def test_an_answer_becomes_what_the_manifest_expects(each: Sample) -> None:
-    parsed = each.adapter.parse_chat(chat_request(), each.raw)
+    parsed = parse_chat(each.adapter, chat_request(), Reply(each.raw))
     heard = read_answer(parsed.body)
     for name, expected in each.expect.items():
         if name == "cost":
@@ -79,12 +80,12 @@ def test_an_answer_becomes_what_the_manifest_expects(each: Sample) -> None:
 @pytest.mark.parametrize("each", ANSWERS, ids=str)
 def test_conforming_answers_are_the_providers_own_bytes(each: Sample) -> None:
     raw = each.raw
-    assert (each.adapter.parse_chat(chat_request(), raw).body is raw) == (str(each) not in QUIRKY)
+    assert (parse_chat(each.adapter, chat_request(), Reply(raw)).body is raw) == (str(each) not in QUIRKY)
 
 
 def test_unknown_members_survive_a_repair() -> None:
     each = sample("compat", "groq_reasoning.response.json")
-    found = json.loads(each.adapter.parse_chat(chat_request(), each.raw).body)
+    found = json.loads(parse_chat(each.adapter, chat_request(), Reply(each.raw)).body)
     assert found["x_groq"] == {"id": "req_sample01"}
     assert found["choices"][0]["message"] == {
         "role": "assistant",
@@ -111,7 +112,7 @@ def test_unknown_members_survive_a_repair() -> None:
 )
 def test_usage_is_read_into_disjoint_buckets(file: str, usage: Usage) -> None:
     each = sample(*file.split("/"))
-    assert each.adapter.parse_chat(chat_request(), each.raw).usage == usage
+    assert parse_chat(each.adapter, chat_request(), Reply(each.raw)).usage == usage
 
 
 def test_cache_writes_and_audio_are_no_plain_input_or_output() -> None:
@@ -122,7 +123,7 @@ def test_cache_writes_and_audio_are_no_plain_input_or_output() -> None:
         "prompt_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 30, "audio_tokens": 10},
         "completion_tokens_details": {"audio_tokens": 5, "reasoning_tokens": 15},
     }
-    parsed = ADAPTERS["openai"].parse_chat(chat_request(), json.dumps(answer(usage=usage)).encode())
+    parsed = parse_chat(ADAPTERS["openai"], chat_request(), Reply(json.dumps(answer(usage=usage)).encode()))
     assert parsed.usage == Usage(input=40, cache_read=20, cache_write=30, output=45, reasoning=15, audio=15)
 
 
@@ -156,7 +157,9 @@ def test_reasoning_counted_outside_is_folded_in() -> None:
 )
 def test_the_providers_own_cost_is_a_plain_decimal(usage: dict[str, Any], cost: str | None) -> None:
     totals = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-    parsed = ADAPTERS["openai"].parse_chat(chat_request(), json.dumps(answer(usage=totals | usage)).encode())
+    parsed = parse_chat(
+        ADAPTERS["openai"], chat_request(), Reply(json.dumps(answer(usage=totals | usage)).encode())
+    )
     assert parsed.usage is not None
     assert parsed.usage.cost_usd == cost
 
@@ -164,12 +167,12 @@ def test_the_providers_own_cost_is_a_plain_decimal(usage: dict[str, Any], cost: 
 @pytest.mark.parametrize("usage", [None, {}, [], "none", {"prompt_tokens": None}, {"prompt_tokens": "9"}])
 def test_without_figures_usage_is_unknown_not_zero(usage: Any) -> None:
     raw = json.dumps(answer(usage=usage)).encode()
-    assert ADAPTERS["openai"].parse_chat(chat_request(), raw).usage is None
+    assert parse_chat(ADAPTERS["openai"], chat_request(), Reply(raw)).usage is None
 
 
 def test_absurd_counts_count_as_nothing() -> None:
     usage = {"prompt_tokens": 10**30, "completion_tokens": -5, "total_tokens": 3}
-    parsed = ADAPTERS["openai"].parse_chat(chat_request(), json.dumps(answer(usage=usage)).encode())
+    parsed = parse_chat(ADAPTERS["openai"], chat_request(), Reply(json.dumps(answer(usage=usage)).encode()))
     assert parsed.usage == Usage()
 
 
@@ -226,9 +229,9 @@ def test_tool_calls_are_completed(theirs: dict[str, Any], ours: dict[str, Any]) 
 def test_custom_tool_calls_stay_as_they_are() -> None:
     custom = {"id": "c1", "type": "custom", "custom": {"name": "grep", "input": "x"}}
     raw = json.dumps(answer(choices=[choice("tool_calls", tool_calls=[custom], content=None)])).encode()
-    assert ADAPTERS["openai"].parse_chat(chat_request(), raw).body is raw
-    repaired = ADAPTERS["openai"].parse_chat(
-        chat_request(), raw.replace(b'"id": "c1", "object"', b'"object"')
+    assert parse_chat(ADAPTERS["openai"], chat_request(), Reply(raw)).body is raw
+    repaired = parse_chat(
+        ADAPTERS["openai"], chat_request(), Reply(raw.replace(b'"id": "c1", "object"', b'"object"'))
     )
     assert json.loads(repaired.body)["choices"][0]["message"]["tool_calls"] == [custom]
 
@@ -238,7 +241,7 @@ def test_custom_tool_calls_stay_as_they_are() -> None:
 )
 def test_content_may_be_null_beside_what_takes_its_place(message: dict[str, Any]) -> None:
     raw = json.dumps(answer(choices=[choice(content=None, **message)])).encode()
-    assert ADAPTERS["openai"].parse_chat(chat_request(), raw).body is raw
+    assert parse_chat(ADAPTERS["openai"], chat_request(), Reply(raw)).body is raw
 
 
 def test_null_content_without_anything_else_becomes_an_empty_text() -> None:
@@ -255,7 +258,7 @@ def test_both_names_of_reasoning_become_one() -> None:
 
 def test_empty_heads_are_filled_in() -> None:
     raw = json.dumps(answer(id="", object="", created=0, model="")).encode()
-    parsed = ADAPTERS["openai"].parse_chat(chat_request(), raw)
+    parsed = parse_chat(ADAPTERS["openai"], chat_request(), Reply(raw))
     found = json.loads(parsed.body)
     assert (found["id"], found["object"], found["created"], found["model"]) == (
         "chatcmpl-req1",
@@ -298,7 +301,7 @@ def test_openrouters_error_in_a_200_is_classed_by_its_code() -> None:
 )
 def test_an_unreadable_answer_is_a_failure_of_the_provider(body: bytes) -> None:
     with pytest.raises(ProviderFailure, match="cannot be read") as caught:
-        ADAPTERS["openai"].parse_chat(chat_request(), body)
+        parse_chat(ADAPTERS["openai"], chat_request(), Reply(body))
     assert caught.value.failure.kind is FailureClass.SERVER_ERROR
 
 
@@ -327,10 +330,10 @@ def test_no_json_raises_anything_but_a_provider_failure(document: Any) -> None:
         answer(usage=document),
     ):
         with suppress(ProviderFailure):
-            ADAPTERS["openai"].parse_chat(chat_request(), json.dumps(each).encode())
+            parse_chat(ADAPTERS["openai"], chat_request(), Reply(json.dumps(each).encode()))
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_but_a_provider_failure(body: bytes) -> None:
     with pytest.raises(ProviderFailure):
-        ADAPTERS["openai"].parse_chat(chat_request(), body)
+        parse_chat(ADAPTERS["openai"], chat_request(), Reply(body))

@@ -6,10 +6,12 @@ import pytest
 
 from axiom.lib.redaction import Secret
 from credentials.kinds import KINDS
+from gateway.providers import openai_compatible
 from gateway.providers.registry import ADAPTERS
 from gateway.types import Connection, CredentialSettings
 from tests.gateway.providers.samples import (
     KEY,
+    build_chat,
     chat_request_of,
     connection_of,
     embeddings_request_of,
@@ -40,7 +42,7 @@ def azure_urls(base_url: str, model: str, **config: object) -> tuple[str, str]:
     """The address for a chat with a model, and the model in the body."""
     connection = azure(base_url, **config)
     body = {"model": "alias", "messages": []}
-    wire = ADAPTERS["azure"].build_chat(chat_request_of(body), connection, model)
+    wire = build_chat(ADAPTERS["azure"], chat_request_of(body), connection, model)
     return wire.url, json.loads(wire.body)["model"]
 
 
@@ -68,7 +70,7 @@ def test_sandbox_addresses_are_the_ones_that_are_played() -> None:
     assert connection.embeddings_url == "sandbox://local/v1/embeddings"
 
 
-@pytest.mark.parametrize("slug", [slug for slug in ADAPTERS if slug != "azure"])
+@pytest.mark.parametrize("slug", openai_compatible.ADAPTERS)
 def test_the_key_is_a_bearer_token_and_nowhere_else(slug: str) -> None:
     connection = connection_of(slug)
     assert dict(connection.headers) == {
@@ -185,7 +187,7 @@ def test_previews_of_the_v1_surface_are_opted_in_to() -> None:
 def test_old_api_versions_are_not_asked_for_usage_in_streams(version: str, asks: bool) -> None:
     connection = azure("https://r.openai.azure.com", surface="deployments", api_version=version)
     request = chat_request_of({"model": "m", "messages": [], "stream": True})
-    wire = ADAPTERS["azure"].build_chat(request, connection, "d")
+    wire = build_chat(ADAPTERS["azure"], request, connection, "d")
     assert ("stream_options" in json.loads(wire.body)) is asks
     assert (wire.body is request.raw) is not asks
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.providers.registry import ADAPTERS
-from tests.gateway.providers.samples import chat_request, connection_of, sent_json
+from tests.gateway.providers.samples import build_chat, chat_request, connection_of, sent_json
 
 TAKE_DEVELOPER = ["openai", "azure", "openrouter", "xai", "sandbox"]
 WANT_SYSTEM = ["mistral", "groq", "ollama", "perplexity", "cerebras", "huggingface", "nebius", "parasail"]
@@ -33,7 +33,7 @@ def test_developer_stays_where_it_is_known(slug: str) -> None:
 
 def test_the_word_developer_in_a_text_changes_nothing() -> None:
     raw = b'{"model":"m","messages":[{"role":"user","content":"\\"developer\\""}],"user":"developer"}'
-    wire = ADAPTERS["groq"].build_chat(chat_request(raw, model="m"), connection_of("groq"), "m")
+    wire = build_chat(ADAPTERS["groq"], chat_request(raw, model="m"), connection_of("groq"), "m")
     assert wire.body is raw
 
 

@@ -12,6 +12,7 @@ from gateway.providers.openai_rows import ROWS
 from gateway.providers.registry import ADAPTERS
 from tests.gateway.providers.samples import (
     Sample,
+    build_chat,
     chat_request,
     chat_request_of,
     connection_of,
@@ -41,7 +42,7 @@ def dropped(slug: str, **fields: Any) -> tuple[str, ...]:
 @pytest.mark.parametrize("slug", ["openai", "azure", "sandbox"])
 def test_openais_own_requests_pass_untouched(each: Sample, slug: str) -> None:
     request = chat_request_of(each.json)
-    wire = ADAPTERS[slug].build_chat(request, connection_of(slug), request.model)
+    wire = build_chat(ADAPTERS[slug], request, connection_of(slug), request.model)
     if request.stream and not request.include_usage:
         assert json.loads(wire.body) == each.json | {"stream_options": {"include_usage": True}}
     else:
@@ -55,13 +56,13 @@ def test_a_plain_request_passes_untouched_everywhere(slug: str) -> None:
         b'{ "model": "m", "messages": [{"role": "user",  "content": "Hi"}], "top_p": 0.7, "own": {"a": 1.0} }'
     )
     request = chat_request(raw, model="m")
-    assert ADAPTERS[slug].build_chat(request, connection_of(slug), "m").body is raw
+    assert build_chat(ADAPTERS[slug], request, connection_of(slug), "m").body is raw
 
 
 @pytest.mark.parametrize("slug", [*COMPATIBLE, "azure"])
 def test_another_model_name_changes_nothing_else_not_even_nested_whitespace(slug: str) -> None:
     raw = b'{"model":"x/m","messages":[{"role": "user",  "content": "\\u00fc"}],"own":{"a": 1.00}}'
-    wire = ADAPTERS[slug].build_chat(chat_request(raw, model="x/m"), connection_of(slug), "m")
+    wire = build_chat(ADAPTERS[slug], chat_request(raw, model="x/m"), connection_of(slug), "m")
     assert wire.body == raw.replace(b'"x/m"', b'"m"')
 
 
@@ -127,7 +128,7 @@ EXTRAS: dict[str, Any] = {
     ("slug", "names"),
     [
         ("openai", []),
-        ("mistral", ["logit_bias", "safety_identifier", "store", "user", "verbosity"]),
+        ("mistral", ["logit_bias", "safety_identifier", "service_tier", "store", "user", "verbosity"]),
         ("groq", ["logit_bias", "prediction", "prompt_cache_key", "safety_identifier", "store", "verbosity"]),
         (
             "ollama",
@@ -262,7 +263,6 @@ def test_what_would_change_the_meaning_is_refused_before_any_call(slug: str, fie
         ("mistral", {"n": 2}),
         ("nebius", {"logprobs": True, "top_logprobs": 2}),
         ("perplexity", {"web_search_options": {"search_context_size": "low"}}),
-        ("mistral", {"modalities": ["text"]}),
         ("groq", {"tools": [{"type": "function", "function": {"name": "custom"}}]}),
         ("openai", {"n": 2, "logprobs": True, "modalities": ["audio"], "web_search_options": {}}),
     ],
@@ -315,7 +315,7 @@ def test_the_callers_bytes_never_change_and_the_body_stays_json(
     raw = json.dumps({"model": "a", "messages": messages, "stream": stream, **fields}).encode()
     copy = bytes(bytearray(raw))
     request = chat_request(raw, model="a", stream=stream)
-    wire = ADAPTERS[slug].build_chat(request, connection_of(slug), "b")
+    wire = build_chat(ADAPTERS[slug], request, connection_of(slug), "b")
     assert request.raw is raw
     assert raw == copy
     assert json.loads(wire.body)["model"] == "b"
@@ -324,4 +324,4 @@ def test_the_callers_bytes_never_change_and_the_body_stays_json(
 
 def test_a_body_that_is_no_object_is_the_callers_mistake() -> None:
     with pytest.raises(InvalidRequest):
-        ADAPTERS["groq"].build_chat(chat_request(b"[]"), connection_of("groq"), "m")
+        build_chat(ADAPTERS["groq"], chat_request(b"[]"), connection_of("groq"), "m")

@@ -13,14 +13,17 @@ from pydantic import TypeAdapter
 from gateway.errors import FailureClass, ProviderFailure
 from gateway.providers.registry import ADAPTERS
 from gateway.providers.sandbox import SandboxReply, respond
-from gateway.types import Usage
+from gateway.types import Reply, Usage
 from tests.gateway.providers.samples import (
     RECEIVED_AT,
     Heard,
+    build_chat,
     chat_request_of,
     connection_of,
     embeddings_request_of,
     hear,
+    open_chat_stream,
+    parse_chat,
     read_answer,
     replay,
 )
@@ -37,7 +40,7 @@ CHAT, EMBEDDINGS = "sandbox://local/v1/chat/completions", "sandbox://local/v1/em
 
 def reply_to(body: dict[str, Any]) -> SandboxReply:
     request = chat_request_of(body)
-    wire = ADAPTER.build_chat(request, connection_of("sandbox", "sandbox://local"), request.model)
+    wire = build_chat(ADAPTER, request, connection_of("sandbox", "sandbox://local"), request.model)
     return respond(wire.url, wire.body)
 
 
@@ -49,14 +52,14 @@ def ask(**fields: Any) -> dict[str, Any]:
     body = ASK | fields
     reply = reply_to(body)
     assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
-    return read_answer(ADAPTER.parse_chat(chat_request_of(body), content(reply)).body)
+    return read_answer(parse_chat(ADAPTER, chat_request_of(body), Reply(content(reply))).body)
 
 
 def stream(**fields: Any) -> Heard:
     body = ASK | {"stream": True} | fields
     reply = reply_to(body)
     assert (reply.status, reply.headers["content-type"]) == (200, "text/event-stream")
-    return hear(replay(ADAPTER.open_chat_stream(chat_request_of(body)), content(reply)))
+    return hear(replay(open_chat_stream(ADAPTER, chat_request_of(body), Reply()), content(reply)))
 
 
 def failure(reply: SandboxReply) -> ProviderFailure:
@@ -77,7 +80,7 @@ def test_it_answers_with_what_was_said_and_counts_words() -> None:
 
 
 def test_the_adapter_fills_in_id_and_time() -> None:
-    answer = ADAPTER.parse_chat(chat_request_of(ASK), content(reply_to(ASK)))
+    answer = parse_chat(ADAPTER, chat_request_of(ASK), Reply(content(reply_to(ASK))))
     found = json.loads(answer.body)
     assert (found["id"], found["created"], found["model"]) == ("chatcmpl-req1", RECEIVED_AT, "sandbox")
     assert answer.usage == Usage(input=3, output=7)
@@ -161,7 +164,7 @@ def test_embeddings_depend_on_the_text_alone_and_have_length_one(base64: bool) -
         assert ADAPTER.build_embeddings
         assert ADAPTER.parse_embeddings
         wire = ADAPTER.build_embeddings(request, connection_of("sandbox", "sandbox://local"), request.model)
-        answer = ADAPTER.parse_embeddings(request, content(respond(wire.url, wire.body)))
+        answer = ADAPTER.parse_embeddings(request, Reply(content(respond(wire.url, wire.body))))
         found = json.loads(answer.body)
         if not base64:
             TypeAdapter(CreateEmbeddingResponse).validate_python(found)

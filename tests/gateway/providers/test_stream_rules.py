@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.errors import FailureClass, ProviderFailure
 from gateway.providers.openai_repairs import encode
 from gateway.providers.registry import ADAPTERS
+from gateway.types import Reply
 from tests.gateway.providers.events import (
     DONE,
     INTERRUPTED,
@@ -22,13 +23,13 @@ from tests.gateway.providers.events import (
     failure,
     translate,
 )
-from tests.gateway.providers.samples import RECEIVED_AT, chat_request, hear, replay
+from tests.gateway.providers.samples import RECEIVED_AT, chat_request, hear, open_chat_stream, replay
 
 # When the caller's answer may begin, and when it is complete.
 
 
 def test_the_role_chunk_is_no_beginning_and_text_is_one() -> None:
-    stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+    stream = open_chat_stream(ADAPTERS["openai"], chat_request(stream=True), Reply())
     assert stream.feed(ROLE) == ROLE
     assert not stream.started
     stream.feed(event(delta(content="Hi")))
@@ -48,7 +49,7 @@ def test_the_role_chunk_is_no_beginning_and_text_is_one() -> None:
     ],
 )
 def test_reasoning_refusals_audio_calls_and_the_end_are_a_beginning_too(choice: dict[str, Any]) -> None:
-    stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+    stream = open_chat_stream(ADAPTERS["openai"], chat_request(stream=True), Reply())
     stream.feed(ROLE + event(choice))
     assert stream.started
 
@@ -104,7 +105,7 @@ def test_an_unreadable_event_is_a_failure_of_the_provider(broken: bytes) -> None
 
 
 def test_what_came_before_a_failure_in_the_same_read_is_not_lost() -> None:
-    stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+    stream = open_chat_stream(ADAPTERS["openai"], chat_request(stream=True), Reply())
     assert hear(stream.feed(ROLE + event(delta(content="Hi")) + b"data: {\n\n")).text == "Hi"
     for _ in range(2):
         with pytest.raises(ProviderFailure, match="cannot be read"):
@@ -173,7 +174,7 @@ def test_text_that_looks_like_a_member_is_not_cut() -> None:
 
 def test_empty_ids_models_and_times_are_filled_in() -> None:
     empty = {"id": "", "model": "", "created": 0, "object": ""}
-    stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+    stream = open_chat_stream(ADAPTERS["openai"], chat_request(stream=True), Reply())
     heard = hear(replay(stream, event(delta(content="a"), **empty) + event(delta(finish="stop"), **empty)))
     assert {(c["id"], c["model"], c["created"]) for c in heard.chunks} == {
         ("chatcmpl-req1", "gpt-4o", RECEIVED_AT)
@@ -228,7 +229,7 @@ def test_mistrals_parts_become_text_and_reasoning() -> None:
 
 
 def test_output_bytes_count_utf8() -> None:
-    stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+    stream = open_chat_stream(ADAPTERS["openai"], chat_request(stream=True), Reply())
     stream.feed(ROLE + event(delta(content="é€")) + event(delta(reasoning="ab")))
     assert stream.output_bytes == 7
 
@@ -239,7 +240,7 @@ def test_output_bytes_count_utf8() -> None:
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=6))
 def test_no_bytes_raise_anything_but_a_provider_failure(pieces: list[bytes]) -> None:
-    stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+    stream = open_chat_stream(ADAPTERS["openai"], chat_request(stream=True), Reply())
     with pytest.raises(ProviderFailure):
         replay(stream, ROLE + b"".join(b"data: " + piece + b"\n\n" for piece in pieces))
 
@@ -247,7 +248,7 @@ def test_no_bytes_raise_anything_but_a_provider_failure(pieces: list[bytes]) -> 
 def test_no_depth_of_nesting_raises_anything_but_a_provider_failure() -> None:
     for depth in range(500, 1000):
         deep = event(delta(finish="eos_token"), x="X").replace(b'"X"', b"[" * depth + b"]" * depth)
-        stream = ADAPTERS["openai"].open_chat_stream(chat_request(stream=True))
+        stream = open_chat_stream(ADAPTERS["openai"], chat_request(stream=True), Reply())
         with suppress(ProviderFailure):
             assert hear(replay(stream, deep)).finish_reason == "stop"
 
@@ -280,6 +281,6 @@ _json = st.recursive(
 def test_no_json_raises_anything_but_a_provider_failure(document: Any) -> None:
     choices = [{"index": 0, "delta": document, "finish_reason": None}]
     for each in (document, {"choices": choices}, {"choices": [document]}, {"choices": [], "usage": document}):
-        stream = ADAPTERS["groq"].open_chat_stream(chat_request(stream=True, include_usage=True))
+        stream = open_chat_stream(ADAPTERS["groq"], chat_request(stream=True, include_usage=True), Reply())
         with suppress(ProviderFailure):
             hear(replay(stream, ROLE + f"data: {json.dumps(each)}\n\n".encode() + STOP))
