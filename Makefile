@@ -8,10 +8,10 @@ PRODUCTION := env DATABASE_URL=sqlite:///:memory: AXIOM_BEHIND_TLS=1 AXIOM_ALLOW
 LOCK := uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench lock tools
+.PHONY: help run test check fmt bench conformance lock tools
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: ## Start the gateway and its admin on HOST:PORT (127.0.0.1:8000), state in AXIOM_VAR (var/)
 	@exec $(PYTHON) -m axiom.launch run
@@ -33,6 +33,9 @@ fmt: tools ## Format the code and fix what can be fixed
 
 bench: tools ## Measure the gateway against a mock provider (needs nginx and wrk)
 	@$(BIN)/python benchmarks/run.py
+
+conformance: tools ## Run every provider's recorded samples and write docs/conformance.md from the results
+	$(BIN)/python -m pytest -q -n 2 -p tests.conformance tests/gateway/providers --conformance docs/conformance.md
 
 lock: ## Make both hashed locks anew from the .in files (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
