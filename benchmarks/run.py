@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from harness import about, answers, judge, ledger, nginx, report, slow, stages
+from harness import about, adapters, answers, judge, ledger, nginx, report, slow, stages
 from harness.gateway import Gateway, Setup
 from harness.processes import BenchError
 
@@ -48,6 +48,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
         slow_upstream = slow.SlowUpstream(cpu=options.load_cpu, state=state)
         stack.callback(slow_upstream.stop)
         record: dict[str, Any] = {"about": about.circumstances(options.tree, options.database_url)}
+        record["adapters"] = adapters.measure(options.tree, cpu=options.gateway_cpu)
         record["baseline"] = _baseline(work, upstream, options.gateway_cpu, state)
         database_url = _database(stack, options.database_url)
         setup = Setup(
@@ -88,6 +89,8 @@ def _measure_gateway(
         record["one"] = work.one_connection(gateway, upstream)
         _say("whole streams, 64 connections")
         record["stream"] = work.stream(gateway)
+        _say("translated chats and streams, 64 connections")
+        record["translated"] = {kind: work.translated(gateway, kind) for kind in ("chat", "stream")}
         _say("slow streams")
         record["slow_streams"] = work.slow_streams(gateway, slow_upstream)
         _say("memory")

@@ -34,6 +34,9 @@ def test_configures_known_providers_in_one_organization() -> None:
         "bench-chat",
         "bench-stream",
         "bench-slow",
+        "claude-sonnet-4-5",
+        "gemini-2.5-flash",
+        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
     ]
     assert {each["provider"] for each in organization["credentials"]} <= set(KINDS)
 

@@ -6,7 +6,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-from harness import payloads
+from harness import payloads, translated
 from harness.processes import BenchError
 
 
@@ -30,7 +30,42 @@ def check(url: str, token: str) -> list[Comparison]:
             "stream", _post(url, token, payloads.request_body(payloads.STREAM_MODEL, stream=True)), stream
         ),
         _compare("slow", _post(url, token, payloads.request_body(payloads.SLOW_MODEL, stream=True)), slow),
+        *(
+            _check_translated(each, url, token, stream=way)
+            for each in translated.PROVIDERS
+            for way in (False, True)
+        ),
     ]
+
+
+def _check_translated(provider: translated.Provider, url: str, token: str, *, stream: bool) -> Comparison:
+    """Compare what every client reads with what OpenAI would have answered to the same request."""
+    kind, model = f"{provider.slug} {'stream' if stream else 'chat'}", provider.model
+    got = _meaning(_post(url, token, payloads.request_body(model, stream=stream)))
+    whole = b"".join(payloads.stream_events(model)) if stream else payloads.completion(model)
+    if [_essence(each) for each in got] != [_essence(each) for each in _meaning(whole)]:
+        raise BenchError(f"The {kind} answer is wrong:\n{json.dumps(got)[:1500]}")
+    return Comparison(kind, "meaning")
+
+
+def _essence(document: Any) -> Any:
+    """Leave out what each provider has of its own: ids, times, details of the figures."""
+    if not isinstance(document, dict):
+        return document
+    choices = [
+        {
+            "index": choice["index"],
+            "finish_reason": choice["finish_reason"],
+            **{
+                name: (choice.get("message") or choice.get("delta") or {}).get(name)
+                for name in ("role", "content")
+            },
+        }
+        for choice in document["choices"]
+    ]
+    usage = document.get("usage")
+    figures = usage and [usage[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")]
+    return document["object"], document["model"], choices, figures
 
 
 def _compare(kind: str, got: bytes, expected: bytes) -> Comparison:

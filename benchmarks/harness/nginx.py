@@ -5,7 +5,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
-from harness import payloads
+from harness import payloads, translated
 from harness.processes import BenchError, Pinned, accepts, free_port
 
 _TEMPLATES = Path(__file__).resolve().parent.parent / "nginx"
@@ -43,12 +43,22 @@ class Nginx:
 
 def start_upstream(*, cpu: int, prefix: Path) -> Nginx:
     """Start the mock provider. Raises BenchError when nginx or its njs module is missing."""
-    script = {
-        "COMPLETION": json.dumps(payloads.completion().decode()),
-        "STREAM": json.dumps(b"".join(payloads.stream_events(payloads.STREAM_MODEL)).decode()),
+    anthropic, gemini, bedrock = translated.PROVIDERS
+    bodies = {
+        "COMPLETION": payloads.completion(),
+        "STREAM": b"".join(payloads.stream_events(payloads.STREAM_MODEL)),
+        "MESSAGE": anthropic.whole,
+        "MESSAGE_STREAM": anthropic.stream,
+        "GENERATED": gemini.whole,
+        "GENERATED_STREAM": gemini.stream,
+        "CONVERSE": bedrock.whole,
     }
+    script = {name: json.dumps(body.decode()) for name, body in bodies.items()}
     (prefix / "upstream.js").write_text(render(_TEMPLATES / "upstream.js.template", script))
-    return Nginx("upstream", cpu=cpu, prefix=prefix, values={"MODULES": str(_modules_path())})
+    events = prefix / "converse-stream.bin"
+    events.write_bytes(bedrock.stream)
+    values = {"MODULES": str(_modules_path()), "CONVERSE_STREAM": str(events)}
+    return Nginx("upstream", cpu=cpu, prefix=prefix, values=values)
 
 
 def start_proxy(upstream: Nginx, *, cpu: int, prefix: Path) -> Nginx:

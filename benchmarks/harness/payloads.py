@@ -17,12 +17,14 @@ _QUESTION = (
     "Hello, I ordered a pair of hedge shears last week and got a message that the parcel was delayed. "
     "Can you tell me what happens next and whether I can still change the address?"
 )
-_ANSWER = (
+ANSWER = (
     "I am sorry about the delay. Please send me your order number so that I can look up the parcel; as "
     "long as it has not left the depot, the address can still be changed, and I will tell you what the "
     "carrier needs for that."
 )
 CONTENT_CHUNKS = 58
+STREAM_EVENTS = CONTENT_CHUNKS + 2  # with the role and the finish
+PROMPT_TOKENS, COMPLETION_TOKENS = 97, 58
 
 
 def request_body(model: str, *, stream: bool = False) -> bytes:
@@ -38,12 +40,12 @@ def request_body(model: str, *, stream: bool = False) -> bytes:
     }
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return _json(body)
+    return encode(body)
 
 
 def completion(model: str = CHAT_MODEL) -> bytes:
     """Return a whole answer of about 700 bytes."""
-    return _json(
+    return encode(
         {
             "id": "chatcmpl-CfTq2mBzX0w9r4uYc7LsPjHn1KdEv",
             "object": "chat.completion",
@@ -52,7 +54,7 @@ def completion(model: str = CHAT_MODEL) -> bytes:
             "choices": [
                 {
                     "index": 0,
-                    "message": {"role": "assistant", "content": _ANSWER, "refusal": None, "annotations": []},
+                    "message": {"role": "assistant", "content": ANSWER, "refusal": None, "annotations": []},
                     "logprobs": None,
                     "finish_reason": "stop",
                 }
@@ -69,12 +71,16 @@ def stream_events(model: str) -> list[bytes]:
     deltas: list[tuple[dict[str, Any], str | None]] = [
         ({"role": "assistant", "content": "", "refusal": None}, None)
     ]
-    words = itertools.islice(itertools.cycle(_ANSWER.split()), CONTENT_CHUNKS)
-    deltas += [({"content": f" {word}"}, None) for word in words]
+    deltas += [({"content": piece}, None) for piece in stream_pieces()]
     deltas += [({}, "stop")]
     chunks = [_chunk(model, [_choice(delta, reason)], None) for delta, reason in deltas]
     chunks.append(_chunk(model, [], _usage()))
-    return [b"data: " + _json(chunk) + b"\n\n" for chunk in chunks] + [b"data: [DONE]\n\n"]
+    return [b"data: " + encode(chunk) + b"\n\n" for chunk in chunks] + [b"data: [DONE]\n\n"]
+
+
+def stream_pieces() -> list[str]:
+    """Return the text of a stream, cut as the providers cut it."""
+    return [f" {word}" for word in itertools.islice(itertools.cycle(ANSWER.split()), CONTENT_CHUNKS)]
 
 
 def slow_parts(model: str = SLOW_MODEL) -> list[bytes]:
@@ -105,13 +111,14 @@ def _chunk(model: str, choices: list[dict[str, Any]], usage: dict[str, Any] | No
 
 def _usage() -> dict[str, Any]:
     return {
-        "prompt_tokens": 97,
-        "completion_tokens": 58,
-        "total_tokens": 155,
+        "prompt_tokens": PROMPT_TOKENS,
+        "completion_tokens": COMPLETION_TOKENS,
+        "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS,
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
     }
 
 
-def _json(value: object) -> bytes:
+def encode(value: object) -> bytes:
+    """Return the JSON as most providers write it: without blanks."""
     return json.dumps(value, separators=(",", ":")).encode()

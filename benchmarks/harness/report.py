@@ -65,6 +65,8 @@ def warnings(record: Record) -> list[str]:
     """Return what makes the figures less certain: other work on the gateway's CPU."""
     busy = {name: record[name]["median"]["others_share"] for name in ("chat", "one", "stream")}
     busy["slow_streams"] = record["slow_streams"]["others_share"]
+    for kind, stage in record["translated"].items():
+        busy |= {f"{name} {kind}": each["others_share"] for name, each in stage["median"].items()}
     return [
         f"{name}: other processes took {share:.0%} of the gateway's CPU; the figures are too low."
         for name, share in busy.items()
@@ -100,7 +102,10 @@ def _details(record: Record) -> list[str]:
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in ("chat", "one", "stream"):
-        lines += [_run_line(name, number, run) for number, run in enumerate(record[name]["runs"], 1)]
+        lines += _run_lines(name, record[name]["runs"])
+    for kind, stage in record["translated"].items():
+        for name, runs in stage["runs"].items():
+            lines += _run_lines(f"{name} {kind}", runs)
     return [
         *lines,
         "",
@@ -110,10 +115,15 @@ def _details(record: Record) -> list[str]:
         _one_line(record),
         _slow_line(record["slow_streams"]),
         _memory_line(record["memory"]),
+        _adapters_line(record["adapters"]),
         _counts_line(record),
         _answers_line(record),
         *(f"- {warning}" for warning in warnings(record)),
     ]
+
+
+def _run_lines(name: str, runs: list[Record]) -> list[str]:
+    return [_run_line(name, number, run) for number, run in enumerate(runs, 1)]
 
 
 def _run_line(name: str, number: int, run: Record) -> str:
@@ -158,6 +168,14 @@ def _memory_line(memory: Record) -> str:
     return (
         f"- Memory: {memory['idle_mib']:.1f} MiB idle; {memory['after_mib']:.1f} after all other stages and "
         f"{memory['requests']:,} more chats; {memory['again_mib']:.1f} after as many again."
+    )
+
+
+def _adapters_line(adapters: Record) -> str:
+    return (
+        f"- Import of all adapters: {adapters['all_ms']:.0f} ms with the interpreter's start "
+        f"(CPU {adapters['all_cpu_ms']:.0f}), of which {adapters['least_ms']:.0f} ms "
+        f"(CPU {adapters['least_cpu_ms']:.0f}) are the start and msgspec; medians of {adapters['repeats']}."
     )
 
 

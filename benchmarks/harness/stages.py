@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import ledger, payloads, slow, wrk
+from harness import ledger, payloads, slow, translated, wrk
 from harness.gateway import Gateway
 from harness.nginx import Nginx
 from harness.processes import BenchError, CpuWindow
@@ -27,10 +27,13 @@ class Scale:
     slow_count_from: float
     slow_count_until: float
     memory_requests: int
+    translated_seconds: float
+    translated_warm_up: float
 
 
-FULL = Scale(3, 6, 2, 4, 500, 6, 7, 22, 100_000)
-QUICK = Scale(1, 2, 1, 1, 500, 2, 1, 4, 10_000)
+FULL = Scale(3, 6, 2, 4, 500, 6, 7, 22, 100_000, 3, 1)
+QUICK = Scale(1, 2, 1, 1, 500, 2, 1, 4, 10_000, 1, 1)
+PASSED = "passed"  # through, unchanged: what the translated ones are compared with
 CONNECTIONS = 64
 
 
@@ -44,6 +47,10 @@ class Stages:
             state / "stream.json", payloads.request_body(payloads.STREAM_MODEL, stream=True)
         )
         self._slow = _write(state / "slow.json", payloads.request_body(payloads.SLOW_MODEL, stream=True))
+        self._translated = {
+            "chat": {PASSED: self._chat, **_translated_bodies(state, stream=False)},
+            "stream": {PASSED: self._stream, **_translated_bodies(state, stream=True)},
+        }
 
     def baseline(self, upstream: Nginx, proxy: Nginx) -> Numbers:
         """Measure the mock provider alone and the yardstick proxy."""
@@ -61,6 +68,26 @@ class Stages:
     def stream(self, gateway: Gateway) -> Numbers:
         """Measure whole streams at 64 connections."""
         return self._repeated(gateway, self._stream)
+
+    def translated(self, gateway: Gateway, kind: str) -> Numbers:
+        """Measure "chat" or "stream" of each provider with a format of its own, and pass-through, in turn.
+
+        Returns `runs` and `median` by provider, and `added_cpu_ms`: the median of what a provider costs
+        beyond the pass-through of the same round, the dearer CPU figures of both taken.
+        """
+        seconds, warm_up = self._scale.translated_seconds, self._scale.translated_warm_up
+        bodies = self._translated[kind]
+        runs: dict[str, list[Numbers]] = {name: [] for name in bodies}
+        for _ in range(self._scale.runs):
+            for name, body in bodies.items():
+                runs[name].append(self._accounted(gateway, body, CONNECTIONS, seconds, warm_up))
+        return {
+            "runs": runs,
+            "median": {name: _median(each) for name, each in runs.items()},
+            "added_cpu_ms": {
+                name: _added(runs[PASSED], each) for name, each in runs.items() if name != PASSED
+            },
+        }
 
     def one_connection(self, gateway: Gateway, upstream: Nginx) -> Numbers:
         """Measure the latency that the gateway adds to a chat when nothing else is going on."""
@@ -120,7 +147,9 @@ class Stages:
         runs = [self._accounted(gateway, body, CONNECTIONS) for _ in range(self._scale.runs)]
         return {"median": _median(runs), "runs": runs}
 
-    def _accounted(self, gateway: Gateway, body: Path, connections: int) -> Numbers:
+    def _accounted(
+        self, gateway: Gateway, body: Path, connections: int, seconds: float = 0, warm_up: float = 0
+    ) -> Numbers:
         """Warm up, measure, and wait for the ledger.
 
         The rows of the warm-up are still on their way when the window opens, as those of the window are
@@ -128,9 +157,9 @@ class Stages:
         """
         before = ledger.count(gateway.ledger)
         whole = CpuWindow(gateway.pinned)
-        warm = self._load(gateway.chat_url, body, connections, gateway.token, self._scale.warm_up)
+        warm = self._load(gateway.chat_url, body, connections, gateway.token, warm_up or self._scale.warm_up)
         window = CpuWindow(gateway.pinned)
-        result = self._load(gateway.chat_url, body, connections, gateway.token)
+        result = self._load(gateway.chat_url, body, connections, gateway.token, seconds)
         use = window.close()
         answered = warm.requests + result.requests
         settled = ledger.settle(gateway.ledger, before=before, answered=answered, open_at_end=2 * connections)
@@ -175,6 +204,24 @@ def _numbers(result: wrk.WrkResult, own_seconds: float, share: float, others: fl
         "cpu_ms": own_seconds / result.requests * 1000,
         "cpu_share": share,
         "others_share": others,
+    }
+
+
+def dearer_cpu_ms(numbers: Numbers) -> float:
+    """Return the dearer of the two CPU figures: work that was put off counts too."""
+    return float(max(numbers["cpu_ms"], numbers["settled_cpu_ms"]))
+
+
+def _added(passed: list[Numbers], runs: list[Numbers]) -> float:
+    pairs = zip(passed, runs, strict=True)
+    return statistics.median(dearer_cpu_ms(ours) - dearer_cpu_ms(base) for base, ours in pairs)
+
+
+def _translated_bodies(state: Path, *, stream: bool) -> dict[str, Path]:
+    ending = "stream.json" if stream else "json"
+    return {
+        each.slug: _write(state / f"{each.slug}.{ending}", payloads.request_body(each.model, stream=stream))
+        for each in translated.PROVIDERS
     }
 
 
