@@ -13,6 +13,7 @@ from gateway.credential_tokens import CredentialTokens
 from gateway.errors import Failure, FailureClass, ProviderFailure
 from gateway.exchange import Attempt, Exchange
 from gateway.failures import Verdict, choose_answer, judge
+from gateway.lessons import Lessons
 from gateway.providers.base import Adapter, ChatStream, SpeechStream
 from gateway.types import (
     Answer,
@@ -83,12 +84,13 @@ Opened = OpenedStream[ChatStream] | OpenedSpeech | OpenedAnswer
 class Dispatcher:
     """What making a call takes."""
 
-    __slots__ = ("timeouts", "tokens", "upstream")
+    __slots__ = ("lessons", "timeouts", "tokens", "upstream")
 
     def __init__(self, upstream: Upstream, timeouts: Timeouts) -> None:
         self.upstream = upstream
         self.timeouts = timeouts
         self.tokens = CredentialTokens(upstream)
+        self.lessons = Lessons()
 
     async def send(self, wire: WireRequest, connection: Connection) -> UpstreamResponse:
         """Authorize and send; a refused token is renewed once. Raises UpstreamError, ProviderFailure."""
@@ -134,12 +136,22 @@ async def run_plan(
 
 async def _attempt(attempt: Attempt, exchange: Exchange, dispatcher: Dispatcher) -> Opened:
     """Make one call, timing what is spent waiting for the provider. Raises ProviderFailure, UpstreamError."""
-    wire = _build(exchange.request, attempt.step)
+    wire = _prepare(exchange.request, attempt.step, dispatcher.lessons)
     attempt.started = perf_counter()
     try:
         return await _call(wire, attempt, exchange.request, dispatcher)
     finally:
         exchange.end_attempt()
+
+
+def _prepare(request: Request | None, step: Step, lessons: Lessons) -> WireRequest:
+    """Build the request, with what earlier refusals have taught. Raises ProviderFailure."""
+    wire, apply_lesson = _build(request, step), step.target.adapter.apply_lesson
+    if apply_lesson is None or request is None:
+        return wire
+    for lesson in lessons.of(step.target, step.model):
+        wire = apply_lesson(request, wire, lesson)
+    return wire
 
 
 def _build(request: Request | None, step: Step) -> WireRequest:
@@ -161,17 +173,53 @@ def _build(request: Request | None, step: Step) -> WireRequest:
     )
 
 
+async def _send(
+    wire: WireRequest, attempt: Attempt, request: Request | None, dispatcher: Dispatcher
+) -> tuple[WireRequest, UpstreamResponse]:
+    """Return a 2xx answer, and the request that it belongs to: amended once where the adapter knows how.
+
+    Raises ProviderFailure, UpstreamError.
+    """
+    step, adapter = attempt.step, attempt.step.target.adapter
+    response = await dispatcher.send(wire, step.target.connection)
+    attempt.status = response.status
+    if _is_success(response):
+        return wire, response
+    failure = await _read_failure(response, adapter)
+    amend = adapter.amend
+    amendment = amend(request, wire, failure) if amend is not None and request is not None else None
+    if amendment is None:
+        raise ProviderFailure(failure)
+    attempt.status = None
+    response = await dispatcher.send(amendment.wire, step.target.connection)
+    attempt.status = response.status
+    if not _is_success(response):
+        raise ProviderFailure(await _read_failure(response, adapter))
+    if amendment.lesson:
+        dispatcher.lessons.learn(step.target, step.model, amendment.lesson)
+    return amendment.wire, response
+
+
+def _is_success(response: UpstreamResponse) -> bool:
+    return 200 <= response.status < 300
+
+
+async def _read_failure(response: UpstreamResponse, adapter: Adapter) -> Failure:
+    """Read what a provider says of a failure, and close its answer. Raises UpstreamError."""
+    try:
+        body = await response.read(MAX_ERROR_BYTES)
+    finally:
+        response.close()
+    return adapter.parse_error(response.status, response.headers, body)
+
+
 async def _call(
     wire: WireRequest, attempt: Attempt, request: Request | None, dispatcher: Dispatcher
 ) -> Opened:
     adapter = attempt.step.target.adapter
-    response = await dispatcher.send(wire, attempt.step.target.connection)
+    wire, response = await _send(wire, attempt, request, dispatcher)
     keep = False
     try:
-        attempt.status = response.status
-        if not 200 <= response.status < 300:
-            body = await response.read(MAX_ERROR_BYTES)
-            raise ProviderFailure(adapter.parse_error(response.status, response.headers, body))
         opened: OpenedStream[ChatStream] | OpenedSpeech
         if isinstance(request, ChatRequest) and request.stream:
             assert adapter.open_chat_stream is not None

@@ -226,6 +226,17 @@ class WireRequest(msgspec.Struct, frozen=True, gc=False):
         return f"WireRequest(url={self.url!r})"
 
 
+class Amendment(msgspec.Struct, frozen=True, gc=False):
+    """The second and last try of a request that a provider refused.
+
+    `lesson` names what to do at once the next time with this credential and model; empty: it was of this
+    request only.
+    """
+
+    wire: WireRequest
+    lesson: str = ""
+
+
 class Reply(msgspec.Struct, frozen=True, gc=False):
     """A provider's 2xx answer: `body` is empty where it is streamed. `notes` are those of the WireRequest."""
 

@@ -3,12 +3,13 @@
 What is sent: anthropic_request with anthropic_messages, anthropic_tools, anthropic_schema, anthropic_models.
 What comes back: anthropic_answer, anthropic_stream, anthropic_errors. Vertex AI has the same bodies.
 Reference: platform.claude.com/docs/en/api/messages. Of the two API versions 2023-06-01, the default, still
-takes temperature, on the models that know it. Known gaps: nothing is sent again after a 400 that names a
-field (sampling of a new model, an unknown effort, another provider's signature); no token counting.
+takes temperature, on the models that know it. What is sent again after a 400: anthropic_lessons. Known gap:
+no token counting.
 """
 
 from functools import partial
 
+from gateway.providers import anthropic_lessons
 from gateway.providers.anthropic_answer import parse_message
 from gateway.providers.anthropic_errors import parse_error
 from gateway.providers.anthropic_request import (
@@ -80,4 +81,6 @@ ADAPTER = Adapter(
     parse_error=parse_error,
     build_models=partial(build_list, path=f"/v1/models?limit={PAGE}"),
     parse_models=parse_anthropic_models,
+    amend=anthropic_lessons.amend,
+    apply_lesson=anthropic_lessons.apply_lesson,
 )

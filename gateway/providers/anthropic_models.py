@@ -43,6 +43,11 @@ def rules_for(model: str) -> ModelRules:
     )
 
 
+def is_known(model: str) -> bool:
+    """Tell whether the id says what the model is."""
+    return _read(model.lower())[1] is not None
+
+
 def _read(model: str) -> tuple[str, tuple[int, int] | None]:
     found = _NAMED.search(model) or _NUMBERED.search(model)
     if found is not None:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from gateway.errors import Failure
 from gateway.types import (
+    Amendment,
     Answer,
     ChatRequest,
     Connection,
@@ -17,6 +18,7 @@ from gateway.types import (
     EmbeddingsRequest,
     ListedModel,
     Reply,
+    Request,
     SpeechRequest,
     TranscriptionRequest,
     Usage,
@@ -79,6 +81,9 @@ class Adapter:
     build_models(connection) asks for the provider's model list (a GET); absent where it has none that tells
     what a credential may call. known_models stand in for a list that cannot be had. build_voices(connection)
     asks for the voices of a credential, where each has its own.
+    amend(request, wire, failure) is told why a request was refused, and may give another one for the same
+    target, to be sent once. apply_lesson(request, wire, lesson) does to a fresh request what an earlier
+    amendment's lesson asks for. Both are there, or neither; either may raise ProviderFailure.
     """
 
     slug: str
@@ -99,3 +104,5 @@ class Adapter:
     build_models: Callable[[Connection], WireRequest] | None = None
     parse_models: Callable[[Reply], tuple[ListedModel, ...]] | None = None
     known_models: tuple[ListedModel, ...] = ()
+    amend: Callable[[Request, WireRequest, Failure], Amendment | None] | None = None
+    apply_lesson: Callable[[Request, WireRequest, str], WireRequest] | None = None

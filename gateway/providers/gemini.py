@@ -3,12 +3,13 @@
 The key goes into x-goog-api-key, and never into the address. Requests: gemini_request, gemini_contents.
 Answers: gemini_parts, gemini_answer, gemini_stream. Embeddings: gemini_embeddings. Errors: gemini_errors.
 Reference: ai.google.dev/api. Known gaps: thought signatures that a caller lost are replaced, not remembered;
-nothing is sent again after a 400 that names a field; no code execution and no search as tools.
+no code execution and no search as tools. What is sent again after a 400: gemini_lessons.
 """
 
 import re
 from urllib.parse import urlsplit
 
+from gateway.providers import gemini_lessons
 from gateway.providers.base import Adapter
 from gateway.providers.gemini_answer import parse_chat
 from gateway.providers.gemini_contents import GEMINI
@@ -94,4 +95,6 @@ ADAPTER = Adapter(
     parse_embeddings=parse_contents,
     build_models=build_models,
     parse_models=parse_gemini_models,
+    amend=gemini_lessons.amend,
+    apply_lesson=gemini_lessons.apply_lesson,
 )

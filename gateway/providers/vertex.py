@@ -3,20 +3,27 @@
 {host}/v1/projects/{project}/locations/{location}/publishers/{google|anthropic}/models/{model}:{verb}. Bodies
 and answers are those of gemini_* and anthropic_*. Tokens: vertex_auth; with an API key (express mode) the
 address has no project. Reference: cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference.
-Known gaps: no models of other publishers, no model list, no count of tokens; gemini-embedding-001 is asked by
-embedContent only; nothing is sent again after a 400 that an organization policy makes.
+Sent again in another way: structured outputs of Claude that an organization policy forbids, embeddings where
+embedContent isn't there. Known gaps: no models of other publishers, no model list, no count of tokens.
 """
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from credentials.service_accounts import InvalidServiceAccount, is_key_file, read_service_account
 from gateway.errors import Failure
-from gateway.providers import anthropic_errors, anthropic_request, gemini_embeddings, gemini_errors
+from gateway.providers import (
+    anthropic_errors,
+    anthropic_lessons,
+    anthropic_request,
+    gemini_embeddings,
+    gemini_errors,
+    gemini_lessons,
+)
 from gateway.providers.anthropic_answer import parse_message
 from gateway.providers.anthropic_models import ADAPTIVE, rules_for
 from gateway.providers.anthropic_stream import MessageStream
@@ -35,12 +42,14 @@ from gateway.providers.vertex_auth import (
     service_account_source,
 )
 from gateway.types import (
+    Amendment,
     Answer,
     ChatRequest,
     Connection,
     CredentialSettings,
     EmbeddingsRequest,
     Reply,
+    Request,
     TokenSource,
     WireRequest,
 )
@@ -58,6 +67,10 @@ _MULTI_REGIONS = ("us", "eu")
 _PUBLISHERS = ("google", "anthropic")
 _EMULATED = anthropic_request.BodyOptions(structured_outputs=False)
 _NATIVE = anthropic_request.BodyOptions()
+EMULATED_OUTPUT = "emulated_output"  # lessons
+PREDICT = "predict"
+_ALSO_PREDICTS = "gemini-embedding-001"  # later ones know embedContent only
+_NAMES_POLICY = re.compile(r"allowedPartnerModelFeatures|organi[sz]ation policy", re.IGNORECASE)
 
 
 class _Model(NamedTuple):
@@ -255,6 +268,75 @@ def parse_embeddings(request: EmbeddingsRequest, reply: Reply) -> Answer:
     return parse(request, reply)
 
 
+def amend(request: Request, wire: WireRequest, failure: Failure) -> Amendment | None:
+    """Return what to send after a refusal, None where the caller or the operator must change something."""
+    notes, status, lesson = wire.notes, failure.upstream_status, ""
+    if isinstance(request, EmbeddingsRequest):
+        lesson = PREDICT if status in (404, 501) else ""
+    elif not isinstance(notes, _ClaudeNotes):
+        return gemini_lessons.amend(request, wire, failure)
+    elif status in (400, 403) and _NAMES_POLICY.search(failure.message):
+        lesson = EMULATED_OUTPUT
+    else:
+        return anthropic_lessons.amend(request, wire, failure, notes.model)
+    amended = apply_lesson(request, wire, lesson)
+    return Amendment(amended, lesson) if amended is not wire else None
+
+
+def apply_lesson(request: Request, wire: WireRequest, lesson: str) -> WireRequest:
+    """Return the request as the lesson wants it: the very same where nothing is to be done."""
+    notes = wire.notes
+    if isinstance(request, EmbeddingsRequest):
+        return _predicted(request, wire) if lesson == PREDICT else wire
+    if not isinstance(notes, _ClaudeNotes):
+        return gemini_lessons.apply_lesson(request, wire, lesson)
+    if lesson != EMULATED_OUTPUT:
+        return anthropic_lessons.apply_lesson(request, wire, lesson)
+    return _emulated(request, wire, notes) if isinstance(request, ChatRequest) else wire
+
+
+def _predicted(request: EmbeddingsRequest, wire: WireRequest) -> WireRequest:
+    """Ask gemini-embedding-001 by predict, which takes one text of it at a time."""
+    notes: gemini_embeddings.Notes = wire.notes
+    found = _read_model(notes.model)
+    address, _, verb = wire.url.rpartition(":")
+    if found.name != _ALSO_PREDICTS or verb == "predict":
+        return wire
+
+    def make(piece: gemini_embeddings.EmbeddingsInput) -> WireRequest:
+        return WireRequest(f"{address}:predict", wire.headers, gemini_embeddings.predict_body(piece))
+
+    asked = gemini_embeddings.read_input(request, found.name)
+    return gemini_embeddings.requests_for(gemini_embeddings.batches(asked, 1), notes, make)
+
+
+def _emulated(request: ChatRequest, wire: WireRequest, notes: _ClaudeNotes) -> WireRequest:
+    """Write the body without structured outputs; what other lessons took from it stays away."""
+    sent = msgspec.json.decode(wire.body)
+    if not _has_structured_outputs(sent):
+        return wire
+    made = anthropic_request.build_messages_body(request, _read_model(notes.model).name, _EMULATED)
+    body = {name: value for name, value in made.body.items() if name != "model"}
+    for name in anthropic_lessons.SAMPLING:
+        if name not in sent:
+            body.pop(name, None)
+    if effort := sent.get("output_config", {}).get("effort"):
+        body["output_config"]["effort"] = effort
+    return msgspec.structs.replace(
+        wire,
+        body=encode({"anthropic_version": ANTHROPIC_VERSION, **body}),
+        dropped=tuple(sorted({*wire.dropped, *made.dropped})),
+        adjusted=tuple(sorted({*wire.adjusted, *made.adjusted})),
+        notes=_ClaudeNotes(notes.model, made.notes),
+    )
+
+
+def _has_structured_outputs(body: Mapping[str, Any]) -> bool:
+    return "format" in body.get("output_config", {}) or any(
+        tool.get("strict") for tool in body.get("tools", ())
+    )
+
+
 ADAPTER = Adapter(
     slug="vertex",
     connect=connect,
@@ -264,4 +346,6 @@ ADAPTER = Adapter(
     parse_error=parse_error,
     build_embeddings=build_embeddings,
     parse_embeddings=parse_embeddings,
+    amend=amend,
+    apply_lesson=apply_lesson,
 )
