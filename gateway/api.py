@@ -114,7 +114,7 @@ async def model(request: HttpRequest, model_id: str) -> Any:
     caller, organization = await _caller(request)
     found = find_model(model_id, caller, organization, await _listed(caller, organization))
     if found is None:
-        raise ModelNotFound(f"The model `{model_id[:200]}` does not exist or you do not have access to it.")
+        raise ModelNotFound(model_id)
     return found
 
 

@@ -174,6 +174,9 @@ class ModelNotFound(CallerError):
     code = "model_not_found"
     param = "model"
 
+    def __init__(self, model: str) -> None:
+        super().__init__(f"The model `{model[:200]}` does not exist or you do not have access to it.")
+
 
 class UnknownEndpoint(CallerError):
     """No such path."""

@@ -29,7 +29,6 @@ class Exchange:
         "error_class",
         "first_token",
         "id",
-        "journaled",
         "model",
         "outcome",
         "output_bytes",
@@ -58,7 +57,6 @@ class Exchange:
         self.first_token: float | None = None
         self.overhead = 0.0  # seconds of our own before the answer began
         self.upstream_seconds = 0.0  # seconds spent waiting for providers
-        self.journaled = False
 
     @property
     def step(self) -> Step | None:

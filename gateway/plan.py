@@ -39,13 +39,13 @@ def make_plan(
     """
     upstream_model, groups = find_groups(model, organization, listed)
     if not (caller.may_use(model) or caller.may_use(upstream_model)):
-        raise _not_found(model)
+        raise ModelNotFound(model)
     steps: list[Step] = []
     for group in groups:
         visible = [target for target in group if target.visible_to(caller)]
         steps += [Step(target, upstream_model) for target in weighted_order(visible, draw)]
     if not steps:
-        raise _not_found(model)
+        raise ModelNotFound(model)
     return tuple(steps)
 
 
@@ -131,7 +131,3 @@ def index_by_provider(targets: Iterable[Target]) -> Mapping[str, tuple[Target, .
     for target in targets:
         found[target.provider].append(target)
     return {provider: tuple(group) for provider, group in found.items()}
-
-
-def _not_found(model: str) -> ModelNotFound:
-    return ModelNotFound(f"The model `{model[:200]}` does not exist or you do not have access to it.")

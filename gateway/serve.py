@@ -52,9 +52,7 @@ async def _answer(
     exchange.request = request
     organization = runtime.store.current.organizations.get(exchange.caller.organization_id)
     if organization is None:
-        raise ModelNotFound(
-            f"The model `{request.model[:200]}` does not exist or you do not have access to it."
-        )
+        raise ModelNotFound(request.model)
     steps = await _plan(request.model, exchange.caller, organization, runtime)
 
     def announce(attempt: Attempt) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tenants.actors import Actor, actor_for_user
 from tenants.models import Membership, Organization, Role, User
 from tests.fakes.provider import Provider, provider
 
@@ -109,3 +110,27 @@ def other_fake() -> Iterator[Provider]:
     """A second one."""
     with provider() as running:
         yield running
+
+
+@pytest.fixture
+def owner(alice: User) -> Actor:
+    """Alice, who owns acme."""
+    return actor_for_user(alice)
+
+
+@pytest.fixture
+def member(bob: User) -> Actor:
+    """Bob, a member of acme."""
+    return actor_for_user(bob)
+
+
+@pytest.fixture
+def stranger(charlie: User) -> Actor:
+    """Charlie, who owns globex."""
+    return actor_for_user(charlie)
+
+
+@pytest.fixture
+def platform(operator: User) -> Actor:
+    """The platform operator."""
+    return actor_for_user(operator)

@@ -1,6 +1,8 @@
 """The whole gateway on a loopback port, served from a thread of the test process."""
 
 import asyncio
+import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +36,19 @@ class Live:
         """Send a chat request and return the whole response."""
         body = {"model": model, "messages": [{"role": "user", "content": text}]} | fields
         return self.client.post("/chat/completions", json=body)
+
+    @contextmanager
+    def raw_post(self, path: str, body: object) -> Iterator[socket.socket]:
+        """Send a JSON request on a socket of its own and hand the socket over."""
+        data = json.dumps(body).encode()
+        head = (
+            f"POST {PREFIX}{path} HTTP/1.1\r\nhost: x\r\n"
+            f"authorization: Bearer {self.token}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(data)}\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(head.encode() + data)
+            yield connection
 
     def runtime(self) -> runtime.Runtime:
         """Return the process's runtime."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.providers.chat_answer import answer, choice_object, message_object, tool_call
-from gateway.providers.gemini_errors import unreadable
+from gateway.providers.chat_problems import unreadable
 from gateway.providers.gemini_parts import (
     Candidate,
     Part,

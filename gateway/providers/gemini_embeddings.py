@@ -13,10 +13,9 @@ import msgspec
 
 from gateway.providers import chat_request
 from gateway.providers.chat_answer import encode
-from gateway.providers.chat_problems import invalid, unsupported
+from gateway.providers.chat_problems import invalid, unreadable, unsupported
 from gateway.providers.chat_request import Fields
 from gateway.providers.embeddings_answer import embeddings_answer
-from gateway.providers.gemini_errors import unreadable
 from gateway.providers.gemini_models import model_path
 from gateway.types import Answer, EmbeddingsRequest, Reply, WireRequest
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from axiom.lib.redaction import redact
-from gateway.errors import MESSAGE_LIMIT, Failure, FailureClass, ProviderFailure
+from gateway.errors import MESSAGE_LIMIT, Failure, FailureClass
 from gateway.providers.retry_after import LONGEST, retry_after
 
 Kind = FailureClass
@@ -75,11 +75,6 @@ def failure_in_answer(document: Any) -> Failure:
     if not (isinstance(code, int) and code in _STATUSES):
         code = _STATUS_OF.get(name, 0) if isinstance(name, str) else 0
     return _failure(code, {}, error)
-
-
-def unreadable() -> ProviderFailure:
-    """Return the failure for an answer that is not what it should be."""
-    return ProviderFailure(Failure(Kind.SERVER_ERROR, "The provider's answer cannot be read."))
 
 
 def _error_in(document: Any) -> Mapping[str, Any]:

@@ -10,7 +10,8 @@ import msgspec
 
 from axiom.lib.redaction import redact
 from gateway.errors import MESSAGE_LIMIT, Failure, FailureClass, ProviderFailure
-from gateway.providers.gemini_errors import failure_in_answer, unreadable
+from gateway.providers.chat_problems import unreadable
+from gateway.providers.gemini_errors import failure_in_answer
 from gateway.types import Usage
 
 # finishReason; what isn't here means stop.

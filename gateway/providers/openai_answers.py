@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from gateway.errors import ProviderFailure
+from gateway.providers.chat_problems import unreadable
 from gateway.providers.openai_errors import failure_in_answer
 from gateway.providers.openai_repairs import (
     FINISH_REASONS,
@@ -15,7 +16,6 @@ from gateway.providers.openai_repairs import (
     finish_reason,
     is_call_id,
     merge_text,
-    unreadable,
 )
 from gateway.providers.openai_rows import Row
 from gateway.providers.openai_usage import conforming_usage, read_usage

@@ -15,9 +15,10 @@ import msgspec
 from gateway.errors import Failure, FailureClass, ProviderFailure
 from gateway.framing.sse import EventReader
 from gateway.providers import transcripts
+from gateway.providers.chat_problems import unreadable
 from gateway.providers.multipart import multipart_body
 from gateway.providers.openai_errors import failure_in_answer
-from gateway.providers.openai_repairs import decode, unreadable
+from gateway.providers.openai_repairs import decode
 from gateway.providers.openai_requests import Fields, unsupported
 from gateway.providers.openai_rows import Row, SpeechRules, TranscriptionRules
 from gateway.providers.sound import SoundStream

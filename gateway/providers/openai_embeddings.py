@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from gateway.errors import Failure, FailureClass, ProviderFailure
+from gateway.providers.chat_problems import unreadable
 from gateway.providers.openai_errors import failure_in_answer
-from gateway.providers.openai_repairs import decode, encode, unreadable
+from gateway.providers.openai_repairs import decode, encode
 from gateway.providers.openai_requests import Fields, unsupported
 from gateway.providers.openai_rows import EmbeddingsRules, Row
 from gateway.providers.openai_usage import conforming_usage, read_usage

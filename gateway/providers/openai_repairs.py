@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from gateway.errors import Failure, FailureClass, ProviderFailure
+from gateway.providers.chat_problems import unreadable
 
 FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _FINISH_NAMES: Mapping[str, str] = {
@@ -23,11 +24,6 @@ _FINISH_NAMES: Mapping[str, str] = {
 }
 _FAILED = frozenset({"error", "abort"})
 NO_ARGUMENTS = "{}"
-
-
-def unreadable() -> ProviderFailure:
-    """Return the failure for bytes that are no answer in OpenAI's shape."""
-    return ProviderFailure(Failure(FailureClass.SERVER_ERROR, "The provider's answer cannot be read."))
 
 
 def decode(raw: bytes) -> Any:

@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
-from gateway.errors import Failure, FailureClass, ProviderFailure
+from gateway.errors import ProviderFailure
 from gateway.framing.sse import EventReader
+from gateway.providers.chat_problems import interrupted, unreadable
 from gateway.providers.openai_choice import UNSET, ChoiceState, Tally, WireChoice
 from gateway.providers.openai_errors import failure_in_answer
-from gateway.providers.openai_repairs import decode, encode, unreadable
+from gateway.providers.openai_repairs import decode, encode
 from gateway.providers.openai_rows import Row
 from gateway.providers.openai_usage import conforming_usage, read_usage
 from gateway.types import ChatRequest, Reply, Usage
@@ -116,13 +117,7 @@ class ChatStream(Tally):
             raise self._failure
         frames = [self._cut_off_event(), self._unnamed_finishes()]
         if not self._choices or not all(state.finished for state in self._choices.values()):
-            raise ProviderFailure(
-                Failure(
-                    FailureClass.SERVER_ERROR,
-                    "The provider's stream ended before the answer was complete.",
-                    code="upstream_stream_interrupted",
-                )
-            )
+            raise interrupted()
         if self._asked_usage and self.usage is not None:
             frames.append(self._usage_chunk())
         frames.append(DONE)

@@ -34,35 +34,11 @@ def fields_of(error: pytest.ExceptionInfo[ValidationError]) -> set[str]:
 
 
 @pytest.fixture
-def owner(alice: User) -> Actor:
-    """Alice, who owns acme."""
-    return actor_for_user(alice)
-
-
-@pytest.fixture
 def admin(acme: Organization) -> Actor:
     """Ada, an admin of acme."""
     ada = User.objects.create_user("ada@acme.example", is_staff=True)
     Membership.objects.create(organization=acme, user=ada, role=Role.ADMIN)
     return actor_for_user(ada)
-
-
-@pytest.fixture
-def member(bob: User) -> Actor:
-    """Bob, a member of acme."""
-    return actor_for_user(bob)
-
-
-@pytest.fixture
-def stranger(charlie: User) -> Actor:
-    """Charlie, who owns globex."""
-    return actor_for_user(charlie)
-
-
-@pytest.fixture
-def platform(operator: User) -> Actor:
-    """The platform operator."""
-    return actor_for_user(operator)
 
 
 @pytest.fixture

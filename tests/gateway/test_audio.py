@@ -59,14 +59,7 @@ def form_of(asked: Asked) -> Any:
 @contextmanager
 def raw_speech(live: Live) -> Iterator[socket.socket]:
     """Ask for speech on a socket of our own and hand the socket over."""
-    body = json.dumps(SPEECH).encode()
-    head = (
-        f"POST /rest/v1/llm-gateway/v1/audio/speech HTTP/1.1\r\nhost: x\r\n"
-        f"authorization: Bearer {live.token}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\n\r\n"
-    )
-    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
-        connection.sendall(head.encode() + body)
+    with live.raw_post("/audio/speech", SPEECH) as connection:
         yield connection
 
 

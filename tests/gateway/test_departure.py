@@ -1,6 +1,5 @@
 """The caller leaves: the upstream call ends within 250 ms in every phase, and what came is recorded."""
 
-import json
 import socket
 import time
 from collections.abc import Iterator
@@ -21,14 +20,9 @@ LIMIT = 0.25  # seconds
 @contextmanager
 def raw_request(live: Live, **fields: object) -> Iterator[socket.socket]:
     """Send a chat request on a socket of our own and hand the socket over."""
-    body = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]} | fields).encode()
-    head = (
-        f"POST /rest/v1/llm-gateway/v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
-        f"authorization: Bearer {live.token}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\n\r\n"
-    )
-    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
-        connection.sendall(head.encode() + body)
+    with live.raw_post(
+        "/chat/completions", {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]} | fields
+    ) as connection:
         yield connection
 
 

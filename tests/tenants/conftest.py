@@ -10,30 +10,6 @@ from tenants.models import Membership, Organization, Role, Team, User
 
 
 @pytest.fixture
-def owner(alice: User) -> Actor:
-    """Alice, who owns acme."""
-    return actor_for_user(alice)
-
-
-@pytest.fixture
-def member(bob: User) -> Actor:
-    """Bob, a member of acme."""
-    return actor_for_user(bob)
-
-
-@pytest.fixture
-def stranger(charlie: User) -> Actor:
-    """Charlie, who owns globex."""
-    return actor_for_user(charlie)
-
-
-@pytest.fixture
-def platform(operator: User) -> Actor:
-    """The platform operator."""
-    return actor_for_user(operator)
-
-
-@pytest.fixture
 def join(db: None) -> Callable[..., Membership]:
     """Put a new person, or one who is given, into an organization."""
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from axiom.lib.redaction import Secret
 from credentials.kinds import KINDS
+from gateway.errors import FAILURES, ProviderFailure
+from gateway.providers.base import Adapter
 from gateway.providers.registry import ADAPTERS
 from gateway.types import Connection, CredentialSettings, WireRequest
 from tests.gateway.providers.samples import WIRE
@@ -91,6 +93,19 @@ def check_chunks(output: bytes, expected: list[dict[str, Any]], *, is_joined: bo
     if is_joined:
         found, wanted = _joined(found), _joined(wanted)
     assert [_without_nulls(chunk) for chunk in found] == [_without_nulls(chunk) for chunk in wanted]
+
+
+def check_error(adapter: Adapter, entry: dict[str, Any]) -> None:
+    """Compare what an adapter makes of a recorded error with what the sample expects of it."""
+    wire, expected = entry["wire"], entry["expect"]
+    body = wire["body"] if isinstance(wire["body"], str) else json.dumps(wire["body"])
+    failure = adapter.parse_error(wire["status"], wire["headers"], body.encode())
+    rule = FAILURES[failure.kind]
+    assert (failure.kind, rule.status) == (expected["class"], expected["http_status"])
+    assert rule.falls_back == (expected["fallback"] == "yes")
+    assert rule.credential_fault == expected["credential_fault"]
+    assert failure.retry_after == expected["retry_after_seconds"]
+    assert json.loads(ProviderFailure(failure).body()) == expected["openai_body"]
 
 
 def cuts(raw: bytes) -> Iterator[list[int]]:

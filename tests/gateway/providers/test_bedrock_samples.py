@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import FAILURES, ProviderFailure
+from gateway.errors import ProviderFailure
 from gateway.providers.base import ChatStream
 from gateway.providers.bedrock import ADAPTER
 from gateway.types import ChatRequest, Connection, Reply, WireRequest
@@ -16,6 +16,7 @@ from tests.gateway.providers.cases import (
     cases,
     check_answer,
     check_chunks,
+    check_error,
     check_wire_request,
     connection_to,
     cuts,
@@ -177,15 +178,7 @@ def test_embeddings_are_those_of_the_case(case: Case) -> None:
     "entry", cases("bedrock", "errors")[0].about["errors"], ids=lambda entry: str(entry["name"])
 )
 def test_an_error_gets_its_class(entry: dict[str, Any]) -> None:
-    wire, expected = entry["wire"], entry["expect"]
-    body = wire["body"] if isinstance(wire["body"], str) else json.dumps(wire["body"])
-    failure = ADAPTER.parse_error(wire["status"], wire["headers"], body.encode())
-    rule = FAILURES[failure.kind]
-    assert (failure.kind, rule.status) == (expected["class"], expected["http_status"])
-    assert rule.falls_back == (expected["fallback"] == "yes")
-    assert rule.credential_fault == expected["credential_fault"]
-    assert failure.retry_after == expected["retry_after_seconds"]
-    assert json.loads(ProviderFailure(failure).body()) == expected["openai_body"]
+    check_error(ADAPTER, entry)
 
 
 @pytest.mark.parametrize(
